@@ -1,0 +1,251 @@
+"""The seam between cloudfs and a provider. Read this file, and you can write a store.
+
+A store holds a tree of objects: directories, and files with bytes. It may name them by path (Swift, a local
+directory, Ubuntu One) or by an id of its own (OneDrive); callers always give both in a `Location` and each store
+takes what it needs. Every method
+
+* is idempotent: called again after a lost answer it ends in the same state and returns the same;
+* raises only the store errors of `cloudfs.errors`, and `trio.Cancelled`;
+* can be cancelled at any ``await``, and then has published nothing or everything, never a part;
+* may be called concurrently.
+
+Names that come out of a store are checked with `valid_name` by the caller as well; a store should never give others.
+``tests/stores/conformance.py`` holds every promise made here as a test, and runs against every store.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Protocol
+
+from cloudfs.types import NAME_MAX, Attributes, Extent, Version
+
+
+@dataclass(frozen=True, slots=True)
+class Location:
+    """Where an object is, or shall be, in a store.
+
+    ``path`` is relative to the mounted root, without a leading slash; ``b""`` is the root itself. ``identity`` is
+    the store's own id of the object, and ``parent_identity`` that of its directory: empty for stores without
+    `Capabilities.stable_identities`, and ``identity`` is empty for what does not exist yet.
+    """
+
+    path: bytes
+    identity: str = ""
+    parent_identity: str = ""
+
+    @property
+    def name(self) -> bytes:
+        return self.path.rpartition(b"/")[2]
+
+    @property
+    def parent_path(self) -> bytes:
+        return self.path.rpartition(b"/")[0]
+
+    def __str__(self) -> str:
+        return self.path.decode("utf-8", "backslashreplace") or "/"
+
+
+@dataclass(frozen=True, slots=True)
+class Entry:
+    """What a store says of one object: a row of a listing, or the outcome of a change.
+
+    ``attributes`` is None where the store knows none (a file that another program put there): then the mount shows
+    its defaults with ``mtime_ns``. ``version`` is empty for directories. ``size`` is in bytes, 0 for directories
+    and for whatever has no bytes.
+    """
+
+    name: bytes
+    is_directory: bool
+    size: int
+    version: Version
+    mtime_ns: int
+    attributes: Attributes | None = None
+    identity: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class Page:
+    """A part of a listing. ``cursor`` asks for the next part; None says that this was the last."""
+
+    entries: Sequence[Entry]
+    cursor: str | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Usage:
+    """Bytes, as the provider counts them. None: unlimited, or not told."""
+
+    used: int
+    total: int | None = None
+    free: int | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Capabilities:
+    """What a store can do, declared and not probed by callers."""
+
+    stable_identities: bool = False
+    """Objects have an id that survives renames, and `Location.identity` is used."""
+    directory_move: bool = False
+    """`Store.move` moves a directory with all that is in it, atomically."""
+    server_copy: bool = False
+    """`Store.copy` works without sending the bytes again."""
+    hard_links: bool = False
+    """`Store.link` makes a second name of the same object; attributes and versions of such names change together."""
+    attributes: bool = False
+    """Whole `Attributes` are kept and come back in listings. Stores without are wrapped (``stores/attributes.py``)."""
+    case_sensitive: bool = True
+    max_name: int = NAME_MAX
+    """Bytes; a longer name is `NameRefused`."""
+    max_path: int | None = None
+    max_size: int | None = None
+    """Bytes of one file; a larger `Store.put` is `TooLarge`, and the mount says EFBIG at once."""
+    checksum: str = ""
+    """The algorithm of `Store.checksum` and `Store.digest`, e.g. ``md5``; empty if there is none."""
+
+
+class Source(Protocol):
+    """The bytes of one version of a file, which can be read again after a failure, in any order, concurrently."""
+
+    size: int
+
+    def extents(self) -> Sequence[Extent]:
+        """Where the data is: ordered, disjoint, within ``size``. Everything else reads as zeros."""
+        ...
+
+    async def read(self, start: int, stop: int) -> bytes:
+        """Exactly ``stop - start`` bytes; ``0 <= start <= stop <= size``. Keep ranges to a few MiB."""
+        ...
+
+
+class Transfer(Protocol):
+    """What a store tells its caller while it uploads, and what it asks to be remembered."""
+
+    def advance(self, sent: int) -> None:
+        """``sent`` more bytes of the file are at the store."""
+        ...
+
+    def recall(self) -> bytes | None:
+        """What was last remembered for this content of this file, also by an earlier process; None if nothing."""
+        ...
+
+    def remember(self, memo: bytes) -> None:
+        """Keep ``memo`` (an upload session, the segments sent) until the upload has succeeded. At most 1 MiB."""
+        ...
+
+
+class Store(Protocol):
+    """One mounted root at one provider."""
+
+    capabilities: Capabilities
+
+    async def list(self, directory: Location, cursor: str | None = None) -> Page:
+        """The entries of a directory, in pages. Raises `NotFound` if there is no such directory.
+
+        What exists throughout a whole listing appears in it exactly once. Unfinished uploads never appear.
+        """
+        ...
+
+    async def stat(self, location: Location) -> Entry:
+        """One object; `NotFound` if there is none."""
+        ...
+
+    async def read(self, location: Location, version: Version, start: int, stop: int) -> bytes:
+        """Exactly the bytes ``[start, stop)`` of that version; ``stop`` is at most its size.
+
+        `VersionMismatch` if the object is another version by now, `NotFound` if it is gone, `BrokenAnswer` if the
+        provider gives other than what was asked.
+        """
+        ...
+
+    async def put(
+        self,
+        location: Location,
+        source: Source,
+        attributes: Attributes,
+        *,
+        replaces: Version | None,
+        transfer: Transfer,
+    ) -> Entry:
+        """Store content and attributes under a name, whole or not at all, whatever the file type but a directory.
+
+        ``replaces`` is the version expected at ``location``; None means there should be nothing. Anything else is
+        `VersionMismatch`, and nothing is changed. (Where a provider cannot compare and swap, the store looks first.)
+        Returns only if the provider's own checksum agreed with the bytes read from ``source``, else raises
+        `BrokenAnswer` and has published nothing. Symbolic links, FIFOs, sockets and devices come with an empty
+        source. The parent directory exists; if not, `NotFound`. An object of other content stays visible under the
+        name until the new one is complete.
+        """
+        ...
+
+    async def make_directory(self, location: Location, attributes: Attributes) -> Entry:
+        """Make a directory; one that is already there is success, and gets the attributes.
+
+        `VersionMismatch` if something else than a directory is there, `NotFound` without a parent.
+        """
+        ...
+
+    async def set_attributes(self, location: Location, version: Version, attributes: Attributes) -> Entry:
+        """Replace an object's attributes, its bytes untouched. ``version`` is empty for directories.
+
+        `NotFound`; `VersionMismatch` if the content is another by now. May return a new version of the same bytes.
+        """
+        ...
+
+    async def move(self, source: Location, target: Location, *, replaces: Version | None = None) -> Entry:
+        """Give an object another name, directory, or both; returns its entry there, with the attributes it had.
+
+        Something at ``target`` is replaced if it is a file of version ``replaces``, and else `VersionMismatch`.
+        Directories only with `Capabilities.directory_move`, and never onto anything. `NotFound` if ``source`` is
+        gone, unless ``target`` is what it would have become.
+        """
+        ...
+
+    async def copy(
+        self,
+        source: Location,
+        version: Version,
+        target: Location,
+        attributes: Attributes,
+        *,
+        replaces: Version | None = None,
+    ) -> Entry:
+        """Make ``target`` the same bytes as that version of ``source``; `Capabilities.server_copy` only."""
+        ...
+
+    async def link(self, source: Location, target: Location, *, replaces: Version | None = None) -> Entry:
+        """Make ``target`` another name of the object at ``source``; `Capabilities.hard_links` only.
+
+        A ``target`` that is that object already is success.
+        """
+        ...
+
+    async def delete(self, location: Location, version: Version | None) -> None:
+        """Delete a file of that version, or with None an empty directory. What is gone already is success.
+
+        `VersionMismatch` if it is another version or another kind, `DirectoryNotEmpty`.
+        """
+        ...
+
+    async def checksum(self, location: Location, version: Version) -> str:
+        """The provider's checksum of a stored version, in the store's algorithm; empty if it has none."""
+        ...
+
+    async def digest(self, source: Source) -> str:
+        """The same checksum over local bytes, to compare."""
+        ...
+
+    async def usage(self) -> Usage:
+        """What ``df`` and ``status`` show."""
+        ...
+
+    async def aclose(self) -> None:
+        """Give back what is held. The store is not used afterwards."""
+        ...
+
+
+def valid_name(name: bytes) -> bool:
+    """Whether ``name`` may become a name in the mount: not empty, ``.``, ``..``, without ``/`` and NUL, not too long."""
+    return name not in (b"", b".", b"..") and b"/" not in name and b"\0" not in name and len(name) <= NAME_MAX
