@@ -114,8 +114,8 @@ _KERNEL_VALUES = frozenset({"context", "fscontext", "defcontext", "rootcontext"}
 # synchronous writes of a block device; who wants uploads to be synchronous says ``sync=remote``. ``defaults`` does not
 # bring suid and dev: who wants them on a mount of files from elsewhere says so.
 _MEANINGLESS = """
-    defaults auto noauto nofail nouser noowner nogroup _netdev _rnetdev sync async dirsync diratime nodiratime norelatime
-    nostrictatime lazytime nolazytime iversion noiversion mand nomand silent loud symfollow acl noacl
+    defaults auto noauto nofail nouser noowner nogroup _netdev _rnetdev sync async dirsync diratime nodiratime
+    norelatime nostrictatime lazytime nolazytime iversion noiversion mand nomand silent loud symfollow acl noacl
     quota noquota usrquota grpquota default_permissions nonempty auto_unmount big_writes kernel_cache auto_cache
 """
 _IGNORED = frozenset(_MEANINGLESS.split())
