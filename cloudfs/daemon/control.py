@@ -6,7 +6,8 @@ The commands, their arguments and what they give (``daemon/wire.py`` has the fra
     What ``cloudfs status --json`` shows of one mount, and ``pid`` and ``options`` besides.
 ``wait`` (paths, timeout?)
     Waits until nothing under the paths is pending but what is parked; paths are relative to the mountpoint, ``""``
-    is all of it. Events ``{"files", "bytes", "uploading": [{"path", "done", "size"}]}`` say what is left. The result
+    is all of it. Events ``{"files", "bytes", "uploading": [{"path", "done", "size"}]}`` say what is left: files and
+    their whole sizes, those being uploaded included, and how far these are. The result
     ``{"parked": [{"path", "reason"}], "pending": {"files", "bytes"}}`` comes when the wait is over, or when
     ``timeout`` seconds are: only then is ``pending`` more than nothing. What is parked does not count as pending.
 ``flush``
