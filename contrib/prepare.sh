@@ -11,8 +11,13 @@ CLONE=$(cd "$(dirname "${BASH_SOURCE[0]}")/.." && pwd -P)
 VENV=$CLONE/.venv
 OLDEST_PYTHON="3, 11"
 
-say() { printf '\033[1m==>\033[0m %s\n' "$*" >&2; }
-die() { printf '\033[1;31merror:\033[0m %s\n' "$*" >&2; exit 1; }
+BOLD='' PLAIN=''
+if [ -t 2 ]; then
+    BOLD=$'\033[1m' PLAIN=$'\033[0m'
+fi
+
+say() { printf '%s==> %s%s\n' "$BOLD" "$*" "$PLAIN" >&2; }
+die() { printf '%serror:%s %s\n' "$BOLD" "$PLAIN" "$*" >&2; exit 1; }
 
 # Run as root: directly, or through sudo.
 as_root() {
