@@ -200,13 +200,10 @@ def _complaint(name: str, has_value: bool) -> str:
     if not has_value and name in _VALUES:
         word = next(word for word in WORDS if word.name == name)
         return f"option {name} needs a value: {name}={word.value}"
-    near = difflib.get_close_matches(name, _known(), n=1, cutoff=0.0)
+    near = difflib.get_close_matches(name, [*_VALUES, *_SWITCHES, *_KERNEL, *_KERNEL_VALUES, *_IGNORED], n=1)
+    # Words of mount(8) are worth suggesting only where they are meant.
+    near = near or difflib.get_close_matches(name, [word.name for word in WORDS], n=1, cutoff=0.0)
     return f"unknown option {name}; did you mean {near[0]}?"
-
-
-def _known() -> list[str]:
-    """Every word worth suggesting."""
-    return [*_VALUES, *_SWITCHES, *_KERNEL, *_KERNEL_VALUES, *_IGNORED]
 
 
 def _directory(value: str) -> Path:

@@ -1,0 +1,115 @@
+"""Man pages from the command tree: ``python -m cloudfs.cli.man DIRECTORY`` writes one for each command."""
+
+from __future__ import annotations
+
+import sys
+from collections.abc import Iterable, Iterator
+from pathlib import Path
+
+import click
+
+from cloudfs import __version__
+from cloudfs.cli.main import cli
+from cloudfs.cli.program import Command, Manual, Program
+from cloudfs.config import SITE_FILE
+
+_FILES = (
+    ("$CLOUDFS_CONFIG, ~/.config/cloudfs/config.toml, " + str(SITE_FILE), "The configuration: the first that exists."),
+    ("~/.local/state/cloudfs, or /var/lib/cloudfs for root", "What is not stored yet, and the log. Never delete it."),
+    ("~/.cache/cloudfs, or /var/cache/cloudfs for root", "Cached contents. May be deleted at any time."),
+)
+
+
+def pages() -> Iterator[tuple[str, str]]:
+    """File name and content of every page, in the language of man(7)."""
+    root = click.Context(cli, info_name="cloudfs")
+    yield "cloudfs.1", _page(cli, cli.manual, root, _commands(root))
+    for name in cli.list_commands(root):
+        command = cli.get_command(root, name)
+        assert isinstance(command, Command), "every command has a manual"
+        context = click.Context(command, info_name=name, parent=root)
+        yield f"cloudfs-{name}.1", _page(command, command.manual, context, [])
+
+
+def _page(command: Command | Program, manual: Manual, context: click.Context, commands: Iterable[str]) -> str:
+    title = context.command_path.replace(" ", "-")
+    summary, _, description = (command.help or "").partition("\n")
+    lines = [
+        f'.TH "{title.upper()}" "1" "" "cloudfs {__version__}" "User Commands"',
+        *_section("NAME", [f"{_text(title)} \\- {_text(summary.rstrip('.'))}"]),
+        *_section(
+            "SYNOPSIS", [f".B {_text(context.command_path)}", _text(" ".join(command.collect_usage_pieces(context)))]
+        ),
+        *_section("DESCRIPTION", [_text(summary), ".PP", *_paragraphs(description)]),
+        *_section("COMMANDS", commands),
+        *_section("OPTIONS", _definitions(_options(command, context))),
+        *_section(manual.words_title.upper(), _definitions(manual.words)),
+        *_section("EXIT STATUS", _definitions(manual.statuses)),
+        *_section("FILES", _definitions(_FILES)),
+        *_section("EXAMPLES", _examples(manual)),
+        *_section("SEE ALSO", [_see_also(title)]),
+    ]
+    return "\n".join(lines) + "\n"
+
+
+def _section(title: str, lines: Iterable[str]) -> list[str]:
+    content = list(lines)
+    return [f'.SH "{_text(title)}"', *content] if content else []
+
+
+def _commands(root: click.Context) -> list[str]:
+    commands = ((name, cli.get_command(root, name)) for name in cli.list_commands(root))
+    return _definitions(
+        (f"cloudfs-{name}(1)", command.get_short_help_str(200)) for name, command in commands if command
+    )
+
+
+def _options(command: click.Command, context: click.Context) -> Iterator[tuple[str, str]]:
+    for parameter in command.get_params(context):
+        record = parameter.get_help_record(context)
+        if record:
+            yield record
+
+
+def _definitions(pairs: Iterable[tuple[str, str]]) -> list[str]:
+    return [line for term, meaning in pairs for line in (".TP", f".B {_text(term)}", _text(meaning))]
+
+
+def _paragraphs(text: str) -> list[str]:
+    paragraphs = (" ".join(paragraph.split()) for paragraph in text.split("\n\n"))
+    return [line for paragraph in paragraphs if paragraph for line in (_text(paragraph), ".PP")][:-1]
+
+
+def _examples(manual: Manual) -> list[str]:
+    return [
+        line
+        for example in manual.examples
+        for line in (".PP", f"{_text(example.purpose)}:", ".PP", ".RS", ".nf", _text(example.command), ".fi", ".RE")
+    ]
+
+
+def _see_also(title: str) -> str:
+    names = ["cloudfs", *(f"cloudfs-{name}" for name in cli.places)]
+    return ", ".join([*(f"{_text(name)}(1)" for name in names if name != title), "mount(8)", "fstab(5)"])
+
+
+def _text(text: str) -> str:
+    """``text`` as it is: no character of it means anything to roff."""
+    escaped = (
+        text.replace("\\", "\\e").replace("-", "\\-").replace("~", "\\(ti").replace("^", "\\(ha").replace('"', "\\(dq")
+    )
+    return f"\\&{escaped}" if escaped.startswith((".", "'")) else escaped
+
+
+def main() -> None:
+    """Write all pages into the directory named on the command line."""
+    if len(sys.argv) != 2:
+        sys.exit("usage: python -m cloudfs.cli.man DIRECTORY")
+    directory = Path(sys.argv[1])
+    directory.mkdir(parents=True, exist_ok=True)
+    for name, content in pages():
+        (directory / name).write_text(content, encoding="utf-8")
+
+
+if __name__ == "__main__":
+    main()

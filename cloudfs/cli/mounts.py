@@ -1,0 +1,81 @@
+"""The mounts of this machine as the command line sees them: where a path belongs, and who answers for it."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Iterable
+from dataclasses import dataclass
+from pathlib import Path
+
+from cloudfs.daemon.client import ControlClient
+from cloudfs.daemon.mountinfo import Mounted, holding, mounted_at, read_mounts, resolve
+from cloudfs.daemon.registry import Record, Registry
+from cloudfs.errors import UsageError
+
+
+@dataclass(frozen=True, slots=True)
+class Mount:
+    """One of our mounts. ``record`` is None if its daemon is dead, or another user's."""
+
+    mountpoint: Path
+    source: str
+    record: Record | None
+
+    @property
+    def client(self) -> ControlClient:
+        """Raises `UsageError` without a daemon to talk to."""
+        if self.record is None:
+            raise UsageError(
+                f"no daemon of yours answers for {self.mountpoint}; if it was killed, mount it again: "
+                f"cloudfs mount {self.source} {self.mountpoint}"
+            )
+        return ControlClient(self.record.socket)
+
+
+def find_mount(mountpoint: Path) -> Mount:
+    """The mount at exactly ``mountpoint``. Raises `UsageError` if there is none of ours."""
+    mounts = read_mounts()
+    found = mounted_at(resolve(mountpoint, mounts), mounts)
+    if found is None:
+        raise UsageError(f"{mountpoint} is not mounted")
+    return _ours(found, mountpoint)
+
+
+def find_holding(path: Path) -> tuple[Mount, str]:
+    """The mount that ``path`` is in, and the path relative to its mountpoint, ``""`` for all of it. `UsageError`."""
+    mounts = read_mounts()
+    resolved = resolve(path, mounts)
+    found = holding(resolved, mounts)
+    if found is None or not found.is_ours:
+        raise UsageError(f"{path} is not in a cloudfs mount")
+    inside = os.fspath(resolved.relative_to(found.mountpoint))
+    return _ours(found, path), "" if inside == "." else inside
+
+
+def all_mounts() -> list[Mount]:
+    """Every mount of this user, by mountpoint; also the dead ones."""
+    mounts = read_mounts()
+    recorded = [Mount(record.mountpoint, record.source, record) for record in Registry().all()]
+    known = {mount.mountpoint for mount in recorded}
+    dead = [_ours(mount, mount.mountpoint) for mount in _visible(mounts) if mount.mountpoint not in known]
+    return sorted([*recorded, *dead], key=lambda mount: mount.mountpoint)
+
+
+def _visible(mounts: Iterable[Mounted]) -> list[Mounted]:
+    """Our mounts by this user, one for each mountpoint."""
+    mine = {mount.mountpoint: mount for mount in mounts if mount.is_ours and mount.user == os.geteuid()}
+    return list(mine.values())
+
+
+def _ours(mounted: Mounted, named: Path) -> Mount:
+    if not mounted.is_ours:
+        raise UsageError(f"{named} is not a cloudfs mount but {mounted.file_system}")
+    return Mount(mounted.mountpoint, mounted.source, _record(mounted))
+
+
+def _record(mounted: Mounted) -> Record | None:
+    record = Registry().find(mounted.mountpoint)
+    if record is None and os.geteuid() == 0 and mounted.user:
+        # Root looks after other users' mounts as well: umount(8), and the shutdown of the machine.
+        return Registry(Path(f"/run/user/{mounted.user}/cloudfs")).find(mounted.mountpoint)
+    return record

@@ -1,0 +1,42 @@
+"""``cloudfs flush`` and ``cloudfs retry``"""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import click
+
+from cloudfs.cli.complete import complete_mountpoint
+from cloudfs.cli.mounts import all_mounts, find_mount
+from cloudfs.cli.program import Command, Example, Manual
+
+_MOUNTPOINT = click.argument(
+    "mountpoint", type=click.Path(path_type=Path), required=False, shell_complete=complete_mountpoint
+)
+_FLUSH = Manual(examples=(Example("cloudfs flush /mnt/backup && cloudfs wait /mnt/backup", "Upload now, and wait"),))
+_RETRY = Manual(examples=(Example("cloudfs retry /mnt/backup", "Try again after making room at the provider"),))
+
+
+@click.command("flush", cls=Command, manual=_FLUSH)
+@_MOUNTPOINT
+def flush(mountpoint: Path | None) -> None:
+    """Start uploads that wait for their time.
+
+    Of one mount, or of all mounts of this user.
+    """
+    _tell("flush", mountpoint)
+
+
+@click.command("retry", cls=Command, manual=_RETRY)
+@_MOUNTPOINT
+def retry(mountpoint: Path | None) -> None:
+    """Take up again what is parked.
+
+    Of one mount, or of all mounts of this user.
+    """
+    _tell("retry", mountpoint)
+
+
+def _tell(order: str, mountpoint: Path | None) -> None:
+    for mount in [find_mount(mountpoint)] if mountpoint else all_mounts():
+        mount.client.call(order)
