@@ -18,11 +18,12 @@ _FILES = (
     ("~/.local/state/cloudfs, or /var/lib/cloudfs for root", "What is not stored yet, and the log. Never delete it."),
     ("~/.cache/cloudfs, or /var/cache/cloudfs for root", "Cached contents. May be deleted at any time."),
 )
+_ESCAPES = str.maketrans({"\\": "\\e", "-": "\\-", "~": "\\(ti", "^": "\\(ha", '"': "\\(dq"})
 
 
 def pages() -> Iterator[tuple[str, str]]:
     """File name and content of every page, in the language of man(7)."""
-    root = click.Context(cli, info_name="cloudfs")
+    root = click.Context(cli, info_name="cloudfs", **cli.context_settings)
     yield "cloudfs.1", _page(cli, cli.manual, root, _commands(root))
     for name in cli.list_commands(root):
         command = cli.get_command(root, name)
@@ -34,12 +35,11 @@ def pages() -> Iterator[tuple[str, str]]:
 def _page(command: Command | Program, manual: Manual, context: click.Context, commands: Iterable[str]) -> str:
     title = context.command_path.replace(" ", "-")
     summary, _, description = (command.help or "").partition("\n")
+    usage = " ".join(command.collect_usage_pieces(context))
     lines = [
         f'.TH "{title.upper()}" "1" "" "cloudfs {__version__}" "User Commands"',
         *_section("NAME", [f"{_text(title)} \\- {_text(summary.rstrip('.'))}"]),
-        *_section(
-            "SYNOPSIS", [f".B {_text(context.command_path)}", _text(" ".join(command.collect_usage_pieces(context)))]
-        ),
+        *_section("SYNOPSIS", [f".B {_text(context.command_path)}", _text(usage)]),
         *_section("DESCRIPTION", [_text(summary), ".PP", *_paragraphs(description)]),
         *_section("COMMANDS", commands),
         *_section("OPTIONS", _definitions(_options(command, context))),
@@ -58,17 +58,17 @@ def _section(title: str, lines: Iterable[str]) -> list[str]:
 
 
 def _commands(root: click.Context) -> list[str]:
-    commands = ((name, cli.get_command(root, name)) for name in cli.list_commands(root))
-    return _definitions(
-        (f"cloudfs-{name}(1)", command.get_short_help_str(200)) for name, command in commands if command
-    )
+    commands = [(name, cli.get_command(root, name)) for name in cli.list_commands(root)]
+    return _definitions((f"cloudfs-{name}(1)", _summary(command)) for name, command in commands if command)
+
+
+def _summary(command: click.Command) -> str:
+    return (command.help or "").partition("\n")[0]
 
 
 def _options(command: click.Command, context: click.Context) -> Iterator[tuple[str, str]]:
-    for parameter in command.get_params(context):
-        record = parameter.get_help_record(context)
-        if record:
-            yield record
+    options = (parameter for parameter in command.get_params(context) if isinstance(parameter, click.Option))
+    yield from (record for record in (option.get_help_record(context) for option in options) if record)
 
 
 def _definitions(pairs: Iterable[tuple[str, str]]) -> list[str]:
@@ -95,9 +95,7 @@ def _see_also(title: str) -> str:
 
 def _text(text: str) -> str:
     """``text`` as it is: no character of it means anything to roff."""
-    escaped = (
-        text.replace("\\", "\\e").replace("-", "\\-").replace("~", "\\(ti").replace("^", "\\(ha").replace('"', "\\(dq")
-    )
+    escaped = text.translate(_ESCAPES)
     return f"\\&{escaped}" if escaped.startswith((".", "'")) else escaped
 
 
