@@ -10,6 +10,7 @@ import os
 import sys
 import threading
 from collections.abc import Callable, Iterator
+from dataclasses import dataclass
 from pathlib import Path
 
 import pytest
@@ -68,31 +69,45 @@ def mount(mount_with: Callable[..., Mount]) -> Mount:
     return mount_with()
 
 
+@dataclass(frozen=True)
+class Volume:
+    """The file system under test; ``mount`` is None if it is a plain one."""
+
+    path: Path
+    mount: Mount | None = None
+
+    def stored(self, directory: Path) -> Path:
+        """Where the store has what ``directory`` holds, once it has all of it."""
+        if self.mount is None:
+            return directory
+        self.mount.wait()
+        return self.mount.store / directory.relative_to(self.path)
+
+
 @pytest.fixture(scope="module")
-def volume(request: pytest.FixtureRequest) -> Iterator[Path]:
-    """The root of the file system under test, shared by the tests of a module."""
+def volume(request: pytest.FixtureRequest) -> Iterator[Volume]:
+    """One for all the tests of a module."""
     plain = plain_directory(request.config)
     if plain:
         with workspace(Path(plain)) as home:
-            yield home
+            yield Volume(home)
         return
     require_mounting()
     with workspace() as home:
         mount = Mount(home, OPTIONS)
         try:
             mount.start()
-            yield mount.path
+            yield Volume(mount.path, mount)
         finally:
             mount.dispose()
 
 
 @pytest.fixture
-def directory(volume: Path, request: pytest.FixtureRequest) -> Iterator[Path]:
+def directory(volume: Volume) -> Iterator[Path]:
     """An empty directory of the test's own on the file system under test."""
-    timer = None if plain_directory(request.config) else watchdog(Mount(volume.parent))
-    number = sum(1 for _ in volume.iterdir())
-    own = volume / f"t{number}"
-    own.mkdir(0o755)
+    timer = watchdog(volume.mount) if volume.mount else None
+    own = volume.path / f"t{len(os.listdir(volume.path))}"
+    own.mkdir()
     own.chmod(0o755)
     yield own
     if timer:

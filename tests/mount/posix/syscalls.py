@@ -5,10 +5,10 @@ short, the permissions of the directories above do not matter, and a driver that
 test run. File descriptors returned by calls live in the worker; pass their numbers to later calls.
 
 >>> root = Syscalls(directory).identity(0)
->>> root.mkdir("d", 0o755)                               # the value, or OSError
+>>> root.mkdir("d", 0o755)  # the value, or OSError
 >>> user.outcome("rmdir", "d")
 'EACCES'
->>> root.effect("unlink", "d/f", on=["d", "d/g"])        # which of m(time) and c(time) the call moved
+>>> root.effect("unlink", "d/f", on=["d", "d/g"])  # which of m(time) and c(time) the call moved
 ('OK', 'mc', 'c')
 """
 

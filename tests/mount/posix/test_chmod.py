@@ -82,9 +82,7 @@ def test_an_open_file(root: Identity, alice: Identity) -> None:
 @pytest.mark.parametrize(
     ("before", "after"), [(0o777, 0o777), (0o4777, 0o777), (0o2777, 0o777), (0o6777, 0o777), (0o2767, 0o2767)]
 )
-def test_a_write_by_somebody_else_clears_set_id_bits(
-    root: Identity, alice: Identity, before: int, after: int
-) -> None:
+def test_a_write_by_somebody_else_clears_set_id_bits(root: Identity, alice: Identity, before: int, after: int) -> None:
     root.create("f", 0o777, b"content")
     root.chmod("f", before)
     assert alice.outcome("overwrite", "f", b"x") == "OK"

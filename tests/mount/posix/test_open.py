@@ -84,8 +84,15 @@ def test_truncation_when_created_again(root: Identity) -> None:
 )
 @pytest.mark.parametrize("kind", ["regular", "fifo"])
 def test_permission_classes(
-    root: Identity, worker: Syscalls, kind: str, mode: int, flags: int, alice_outcome: str, bob_outcome: str, group_outcome: str
-) -> None:  # fmt: skip
+    root: Identity,
+    worker: Syscalls,
+    kind: str,
+    mode: int,
+    flags: int,
+    alice_outcome: str,
+    bob_outcome: str,
+    group_outcome: str,
+) -> None:
     """The first class that fits decides, also if a later one would allow more."""
     root.make(kind, "f")
     root.chown("f", 65534, 1000)

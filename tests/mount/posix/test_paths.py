@@ -172,7 +172,7 @@ def test_a_name_of_255_bytes_works(root: Identity, name: str) -> None:
 
 @pytest.mark.parametrize("name", MAKING)
 def test_names_are_bytes(root: Identity, name: str) -> None:
-    wild = os.fsdecode(b"\xff\xfe new\nline \\ \xe2\x82\xac \x01*?:\"<>|")
+    wild = os.fsdecode(b'\xff\xfe new\nline \\ \xe2\x82\xac \x01*?:"<>|')
     assert root.outcome(*making(wild)[name]) == "OK"
     assert wild in root.listdir(".")
 

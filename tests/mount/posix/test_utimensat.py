@@ -32,9 +32,7 @@ def ns(pair: tuple[int, int]) -> int:
         ((2**31, 7), (2**32 + 5, 8)),
     ],
 )
-def test_any_time_to_the_nanosecond(
-    root: Identity, kind: str, atime: tuple[int, int], mtime: tuple[int, int]
-) -> None:
+def test_any_time_to_the_nanosecond(root: Identity, kind: str, atime: tuple[int, int], mtime: tuple[int, int]) -> None:
     root.make(kind, "f")
     before = root.lstat("f").st_ctime_ns
     assert root.outcome("utimensat", "f", atime, mtime) == "OK"
