@@ -4,9 +4,6 @@ Whatever cloudfs needs beyond this is ours; whatever this needs, the kernel, lib
 written to be fast: one task, no locks, attributes kept in the form in which pyfuse3 sends them, an inode's number as
 a file's handle. It is a whole file system all the same: ``tar``, ``rsync -aH`` and ``git`` work on it.
 
-The bytes are in memory files (memfd), one for each file that has any. A bytearray would save the system calls, but
-costs twice the time for a large file: fresh pages are dearer to a process than to the kernel.
-
 Run it with ``python -m benchmarks.floor MOUNTPOINT``; it ends with the unmount or with SIGTERM.
 """
 
@@ -29,16 +26,65 @@ from pyfuse3 import EntryAttributes, FileInfo, FUSEError, ReaddirToken, RequestC
 
 FOREVER = 86400
 BLOCK = 4096
+SMALL = 1 << 18
 FREE_BLOCKS = 1 << 28
+
+
+class Content:
+    """The bytes of a file: in a bytearray while they are few, then in a memory file (memfd).
+
+    A bytearray needs no descriptor, but twice the time once it is large: fresh pages are dearer to a process than to
+    the kernel.
+    """
+
+    __slots__ = ("_memory", "_small")
+
+    def __init__(self) -> None:
+        self._small = bytearray()
+        self._memory: int | None = None
+
+    def read(self, start: int, size: int) -> bytes:
+        if self._memory is None:
+            return bytes(self._small[start : start + size])
+        return os.pread(self._memory, size, start)
+
+    def write(self, start: int, data: bytes) -> int:
+        """Returns where the data ends."""
+        stop = start + len(data)
+        if self._memory is None and stop <= SMALL:
+            if start > len(self._small):
+                self._small.extend(bytes(start - len(self._small)))
+            self._small[start:stop] = data
+        else:
+            os.pwrite(self._file(), data, start)
+        return stop
+
+    def truncate(self, size: int) -> None:
+        if self._memory is None and size <= SMALL:
+            del self._small[size:]
+            self._small.extend(bytes(size - len(self._small)))
+        else:
+            os.ftruncate(self._file(), size)
+
+    def close(self) -> None:
+        if self._memory is not None:
+            os.close(self._memory)
+
+    def _file(self) -> int:
+        if self._memory is None:
+            self._memory = os.memfd_create("floor")
+            os.pwrite(self._memory, self._small, 0)
+            self._small.clear()
+        return self._memory
 
 
 @dataclass(slots=True)
 class Node:
-    """An inode. ``entries`` belongs to directories, ``target`` to symbolic links, ``memory`` to files with bytes."""
+    """An inode. ``entries`` belongs to directories, ``target`` to symbolic links."""
 
     attributes: EntryAttributes
     entries: dict[bytes, int] = field(default_factory=dict)
-    memory: int | None = None
+    content: Content = field(default_factory=Content)
     target: bytes = b""
     lookups: int = 0
 
@@ -183,7 +229,8 @@ class Floor(pyfuse3.Operations):
         node = self._nodes[inode]
         attributes = node.attributes
         if fields.update_size:
-            self._truncate(node, attr.st_size)
+            node.content.truncate(attr.st_size)
+            self._set_size(node, attr.st_size)
         if fields.update_mode:
             attributes.st_mode = attr.st_mode
         if fields.update_uid:
@@ -211,14 +258,14 @@ class Floor(pyfuse3.Operations):
         return FileInfo(fh=inode)
 
     async def read(self, fh: int, off: int, size: int) -> bytes:
-        memory = self._nodes[fh].memory
-        return b"" if memory is None else os.pread(memory, size, off)
+        return self._nodes[fh].content.read(off, size)
 
     async def write(self, fh: int, off: int, buf: bytes) -> int:
         node = self._nodes[fh]
-        written = os.pwrite(self._memory(node), buf, off)
-        self._set_size(node, max(node.attributes.st_size, off + written))
-        return written
+        stop = node.content.write(off, buf)
+        if stop > node.attributes.st_size:
+            self._set_size(node, stop)
+        return len(buf)
 
     async def flush(self, fh: int) -> None:
         """Answered, though ENOSYS would save the request: cloudfs needs it, to make ``close()`` durable."""
@@ -286,17 +333,7 @@ class Floor(pyfuse3.Operations):
     def _drop_if_unused(self, inode: int, node: Node) -> None:
         if node.lookups <= 0 and node.attributes.st_nlink <= 0:
             del self._nodes[inode]
-            if node.memory is not None:
-                os.close(node.memory)
-
-    def _memory(self, node: Node) -> int:
-        if node.memory is None:
-            node.memory = os.memfd_create("floor")
-        return node.memory
-
-    def _truncate(self, node: Node, size: int) -> None:
-        os.ftruncate(self._memory(node), size)
-        self._set_size(node, size)
+            node.content.close()
 
     def _set_size(self, node: Node, size: int) -> None:
         node.attributes.st_size = size
