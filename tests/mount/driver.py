@@ -12,7 +12,8 @@ import signal
 import subprocess
 import sys
 import tempfile
-from collections.abc import Iterator, Sequence
+import time
+from collections.abc import Callable, Iterator, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -149,6 +150,14 @@ class Mount:
         self.abort()
         for pid in self.pids():
             kill_and_wait(pid)
+
+
+def eventually(holds: Callable[[], object], within: float = 15.0) -> None:
+    """Ask until it holds; for what a driver notices by itself, and no command waits for."""
+    deadline = time.monotonic() + within
+    while not holds():
+        assert time.monotonic() < deadline, f"not within {within:.0f} s"
+        time.sleep(0.05)
 
 
 def kill_and_wait(pid: int) -> None:

@@ -122,7 +122,7 @@ def strange_names(directory: Path) -> None:
         b"...",
         b"CON",
         b"a:b*c?",
-    ]  # noqa: E501
+    ]
     for name in names:
         with open(os.path.join(os.fsencode(directory), name), "wb") as file:
             file.write(name)
