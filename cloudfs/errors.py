@@ -66,6 +66,10 @@ class NameRefused(StoreError):
     """The store cannot hold this name or path even encoded. Parked."""
 
 
+class Incomplete(StoreError):
+    """What is staged is not what the application wrote (the disk was full), so it is not published. Parked."""
+
+
 class TooLarge(StoreError):
     """More bytes than the store takes in one file; ``EFBIG`` to an application."""
 
@@ -107,6 +111,10 @@ class NoSpace(FileSystemError):
 
 class NoAttribute(FileSystemError):
     """``ENODATA``: no extended attribute of that name."""
+
+
+class Unsupported(FileSystemError):
+    """``EOPNOTSUPP``: not for this file or name."""
 
 
 class NotSupported(FileSystemError):

@@ -1,0 +1,105 @@
+"""The catalogue as a whole: one file of one mount, with the tables as collaborators."""
+
+from __future__ import annotations
+
+import time
+import uuid
+from pathlib import Path
+
+from cloudfs.catalog.database import Database, DurableStep
+from cloudfs.catalog.links import Links
+from cloudfs.catalog.nodes import Nodes, Xattrs
+from cloudfs.catalog.pending import Memos, Pending
+from cloudfs.catalog.stagings import Stagings
+from cloudfs.errors import UsageError
+from cloudfs.types import ROOT
+
+
+class Catalog:
+    """The desired and the actual state of one mount. ``with catalog:`` is a transaction."""
+
+    def __init__(self, path: Path, source: str, root: tuple[int, int, int], durable_step: DurableStep) -> None:
+        """``source`` is what is mounted: a catalogue belongs to one source. ``root`` is (mode, uid, gid) of a new one.
+
+        Raises `UsageError` if the catalogue at ``path`` belongs to another source.
+        """
+        self.database = Database(path, durable_step)
+        self.nodes = Nodes(self.database)
+        self.xattrs = Xattrs(self.database)
+        self.links = Links(self.database, self.nodes)
+        self.pending = Pending(self.database)
+        self.memos = Memos(self.database)
+        self.stagings = Stagings(self.database)
+        self._held: dict[int, int] = {}
+        self._orphans: set[int] = set()
+        with self.database:
+            self._introduce(source, root)
+        self.uuid: str = self.database.value("SELECT value FROM meta WHERE key = 'uuid'")
+
+    def _introduce(self, source: str, root: tuple[int, int, int]) -> None:
+        known = self.database.value("SELECT value FROM meta WHERE key = 'source'")
+        if known is None:
+            self.database.executemany(
+                "INSERT INTO meta (key, value) VALUES (?, ?)", [("source", source), ("uuid", uuid.uuid4().hex)]
+            )
+            self._make_root(root)
+        elif known != source:
+            raise UsageError(f"this state directory belongs to {known}, not to {source}; choose another state_dir")
+
+    def _make_root(self, root: tuple[int, int, int]) -> None:
+        mode, uid, gid = root
+        now = time.time_ns()
+        node = self.nodes.insert(mode=mode, uid=uid, gid=gid, mtime_ns=now, now_ns=now)
+        assert node.ino == ROOT
+        self.database.execute(
+            "INSERT INTO links (ino, parent, name, at_parent, at_name, identity, version, at_content, at_attrs, pending,"
+            " attempts, reason, parked) VALUES (1, 0, x'', 0, x'', '', '', 1, 1, NULL, 0, '', 0)"
+        )
+
+    def hold(self, ino: int) -> None:
+        """Somebody (an open file, the kernel) uses this inode: keep it, also without a name, until `let_go`."""
+        self._held[ino] = self._held.get(ino, 0) + 1
+
+    def orphaned(self, ino: int) -> None:
+        """The inode lost its last name, but the kernel still knows it: keep it until `forgotten`."""
+        self._orphans.add(ino)
+        self.hold(ino)
+
+    def forgotten(self, ino: int) -> bool:
+        """The kernel forgot the inode; True if that was a use of an orphan, to be ended with `let_go`."""
+        if ino not in self._orphans:
+            return False
+        self._orphans.discard(ino)
+        return True
+
+    def let_go(self, ino: int) -> bool:
+        """One use less. Returns whether the inode is gone now, and its staged bytes with it."""
+        uses = self._held.get(ino, 0) - 1
+        if uses > 0:
+            self._held[ino] = uses
+            return False
+        self._held.pop(ino, None)
+        nlink: int | None = self.database.value("SELECT nlink FROM nodes WHERE ino = ?", (ino,))
+        if nlink != 0:
+            return nlink is None
+        with self.database:
+            self.reap(ino)
+        return True
+
+    def reap(self, ino: int) -> None:
+        """Delete an inode that has no name, is not in use, and is not needed to delete anything from the store."""
+        if ino in self._held:
+            return
+        nlink = self.database.value("SELECT nlink FROM nodes WHERE ino = ?", (ino,))
+        if nlink == 0 and self.database.value("SELECT 1 FROM links WHERE ino = ?", (ino,)) is None:
+            self.stagings.remove(ino)
+            self.nodes.delete(ino)
+
+    def __enter__(self) -> None:
+        self.database.__enter__()
+
+    def __exit__(self, *exc: object) -> None:
+        self.database.__exit__(*exc)  # type: ignore[arg-type]
+
+    def close(self) -> None:
+        self.database.close()

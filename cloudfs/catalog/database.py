@@ -1,0 +1,135 @@
+"""The SQLite file under the catalogue: how it is opened, how it commits, how it reaches the disk.
+
+One connection serves the mount, on the trio thread: in WAL mode with ``synchronous=NORMAL`` a commit is a write to
+the page cache, which survives ``kill -9`` and costs microseconds. What can really block has its own thread: `sync`
+makes everything committed survive a power cut, and `checkpoint` moves the log into the database through a second
+connection. The ``unix-excl`` VFS lets the two share the log without system calls and keeps other processes out.
+"""
+
+from __future__ import annotations
+
+import os
+import sqlite3
+from collections.abc import Callable, Iterable
+from pathlib import Path
+from types import TracebackType
+from typing import Any
+
+import trio
+
+from cloudfs.catalog.schema import SCHEMA, SCHEMA_VERSION
+from cloudfs.errors import UsageError
+
+CHECKPOINT_BYTES = 8 << 20
+"""A log longer than this is moved into the database."""
+
+DurableStep = Callable[[str], None]
+"""Called after each change that a crash would not undo; the crash tests kill the process here."""
+
+
+class Database:
+    """The catalogue's connection. Transactions nest: only the outermost commits.
+
+    Not safe for use by several threads, except `sync` and `checkpoint`.
+    """
+
+    def __init__(self, path: Path, durable_step: DurableStep) -> None:
+        self._path = path
+        self._wal = Path(f"{path}-wal")
+        self._durable_step = durable_step
+        self._depth = 0
+        self._undo: list[Callable[[], None]] = []
+        self._connection = self._connect()
+        self.execute = self._connection.execute
+        self.executemany = self._connection.executemany
+        self._configure()
+
+    def _connect(self) -> sqlite3.Connection:
+        uri = f"{self._path.absolute().as_uri()}?vfs=unix-excl"
+        return sqlite3.connect(uri, uri=True, isolation_level=None, cached_statements=512, check_same_thread=False)
+
+    def _configure(self) -> None:
+        self.execute("PRAGMA page_size = 2048")
+        self.execute("PRAGMA journal_mode = WAL")
+        self.execute("PRAGMA synchronous = NORMAL")
+        self.execute("PRAGMA wal_autocheckpoint = 0")
+        self.execute(f"PRAGMA journal_size_limit = {2 * CHECKPOINT_BYTES}")
+        self.execute("PRAGMA cache_size = -24576")
+        self.execute("PRAGMA temp_store = MEMORY")
+        (version,) = self.execute("PRAGMA user_version").fetchone()
+        if version == 0:
+            self._connection.executescript(f"BEGIN; {SCHEMA} PRAGMA user_version = {SCHEMA_VERSION}; COMMIT;")
+            os.chmod(self._path, 0o600)
+        elif version != SCHEMA_VERSION:
+            raise UsageError(
+                f"{self._path} was written by another version of cloudfs (catalogue format {version}, this one reads "
+                f"{SCHEMA_VERSION}); use that version, or choose another state_dir"
+            )
+
+    def value(self, sql: str, parameters: Iterable[Any] = ()) -> Any:
+        """The first column of the first row, None without a row."""
+        row = self.execute(sql, tuple(parameters)).fetchone()
+        return None if row is None else row[0]
+
+    def when_rolled_back(self, callback: Callable[[], None]) -> None:
+        """``callback`` drops what was remembered of a transaction that failed."""
+        self._undo.append(callback)
+
+    def __enter__(self) -> None:
+        if self._depth == 0:
+            self.execute("BEGIN")
+        self._depth += 1
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        self._depth -= 1
+        if self._depth:
+            return
+        if kind is None:
+            self.execute("COMMIT")
+            self._durable_step("commit")
+        else:
+            self.execute("ROLLBACK")
+            for callback in self._undo:
+                callback()
+
+    def sync(self) -> None:
+        """Everything committed before the call survives a power cut after it. Blocks: call it in a thread."""
+        try:
+            log = os.open(self._wal, os.O_RDONLY)
+        except FileNotFoundError:
+            return
+        try:
+            os.fdatasync(log)
+        finally:
+            os.close(log)
+
+    def log_size(self) -> int:
+        try:
+            return self._wal.stat().st_size
+        except FileNotFoundError:
+            return 0
+
+    async def checkpoint_forever(self, interval: float = 2.0) -> None:
+        """Keep the log short. A failure here (a full disk) costs nothing but a longer log, and is tried again."""
+        connection = self._connect()
+        try:
+            connection.execute("PRAGMA synchronous = NORMAL")
+            while True:
+                await trio.sleep(interval)
+                if self.log_size() > CHECKPOINT_BYTES:
+                    await trio.to_thread.run_sync(self._checkpoint, connection)
+        finally:
+            connection.close()
+
+    def _checkpoint(self, connection: sqlite3.Connection) -> None:
+        try:
+            _busy, length, moved = connection.execute("PRAGMA wal_checkpoint(PASSIVE)").fetchone()
+            if length == moved and self.log_size() > 8 * CHECKPOINT_BYTES:
+                connection.execute("PRAGMA wal_checkpoint(TRUNCATE)").fetchone()
+        except sqlite3.OperationalError:
+            return
+
+    def close(self) -> None:
+        self._connection.close()

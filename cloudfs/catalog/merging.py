@@ -1,0 +1,187 @@
+"""What a listing of the store changes in the catalogue: new, changed and vanished objects.
+
+A listing is a picture of some moments ago. What this mount itself touches at the same time (`Links.claimed`, and
+names that are pending) is left alone: the uploader finds out what is the matter with those when it gets to them.
+"""
+
+from __future__ import annotations
+
+import stat
+import time
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass
+
+from cloudfs.catalog.catalog import Catalog
+from cloudfs.catalog.links import Link
+from cloudfs.catalog.nodes import Node
+from cloudfs.stores.base import Entry, valid_name
+from cloudfs.types import Attributes, Inode
+
+
+@dataclass(frozen=True, slots=True)
+class Defaults:
+    """The attributes that the mount shows for what has none at the store."""
+
+    uid: int
+    gid: int
+    umask: int
+
+    def attributes(self, entry: Entry) -> Attributes:
+        mode = stat.S_IFDIR | 0o777 if entry.is_directory else stat.S_IFREG | 0o666
+        return Attributes(mode & ~self.umask, self.uid, self.gid, entry.mtime_ns)
+
+
+@dataclass(frozen=True, slots=True)
+class Stale:
+    """A name that the kernel may remember wrongly."""
+
+    parent: Inode
+    name: bytes
+
+
+class Merging:
+    """Brings what the store said into the catalogue."""
+
+    def __init__(self, catalog: Catalog, defaults: Defaults) -> None:
+        self._catalog = catalog
+        self._defaults = defaults
+
+    def listing(self, directory: Inode, entries: Iterable[Entry], since: int) -> list[Stale]:
+        """Merge a whole listing that was begun at `Links.tick` ``since``; the directory is known afterwards."""
+        catalog = self._catalog
+        stale: list[Stale] = []
+        with catalog:
+            known = {link.at_name: link for link in catalog.links.stored_in(directory)}
+            for entry in entries:
+                if not valid_name(entry.name) or catalog.links.touched_since(directory, entry.name, since):
+                    known.pop(entry.name, None)
+                    continue
+                stale += self._row(directory, entry, known.pop(entry.name, None), since)
+            for link in known.values():
+                stale += self._vanished(link, since)
+            node = catalog.nodes.get(directory)
+            node.listed_ns = time.time_ns()
+            catalog.nodes.save(node)
+        return stale
+
+    def arrival(self, directory: Inode, entry: Entry) -> Sequence[Stale]:
+        """One object that is not in the catalogue, under a name that is free in the desired tree."""
+        self._arrive(directory, entry)
+        return [Stale(directory, entry.name)]
+
+    def _row(self, directory: Inode, entry: Entry, link: Link | None, since: int) -> Sequence[Stale]:
+        if link is None:
+            if self._catalog.links.find(directory, entry.name) is not None:
+                return ()
+            return self.arrival(directory, entry)
+        if link.doomed or self._catalog.links.is_claimed(link.id, since):
+            return ()
+        node = self._catalog.nodes.get(link.ino)
+        if node.is_directory != entry.is_directory or link.version != entry.version:
+            return self._changed(directory, entry, link, node)
+        if entry.attributes is not None and link.pending_ns is None:
+            return self._attributes(entry.attributes, link, node)
+        return ()
+
+    def _changed(self, directory: Inode, entry: Entry, link: Link, node: Node) -> Sequence[Stale]:
+        """Somebody else wrote the file: it gets a new inode, because the kernel owns the size of the old one."""
+        if link.pending_ns is not None or not link.in_place or self._catalog.stagings.exists(node.ino):
+            return ()
+        if node.is_directory and not self._catalog.links.is_empty(node.ino):
+            return ()
+        self._unname(link, node)
+        self._arrive(directory, entry)
+        return [Stale(directory, entry.name)]
+
+    def _attributes(self, theirs: Attributes, link: Link, node: Node) -> Sequence[Stale]:
+        """Somebody else changed mode, owner or times; the bytes are the same."""
+        same = (node.mode, node.uid, node.gid, node.mtime_ns) == (theirs.mode, theirs.uid, theirs.gid, theirs.mtime_ns)
+        if same or link.at_attrs != node.attrs or stat.S_IFMT(node.mode) != stat.S_IFMT(theirs.mode):
+            return ()
+        node.mode, node.uid, node.gid, node.mtime_ns = theirs.mode, theirs.uid, theirs.gid, theirs.mtime_ns
+        node.ctime_ns = time.time_ns()
+        self._catalog.nodes.save(node)
+        assert link.parent is not None and link.name is not None
+        return [Stale(link.parent, link.name)]
+
+    def _vanished(self, link: Link, since: int) -> list[Stale]:
+        """The store does not have it any more. What was changed here since is kept, and stored again."""
+        catalog = self._catalog
+        if catalog.links.is_claimed(link.id, since):
+            return []
+        node = catalog.nodes.get(link.ino)
+        stale: list[Stale] = []
+        if node.is_directory:
+            for inside in catalog.links.stored_in(link.ino):
+                stale += self._vanished(inside, since)
+        keep = link.doomed or catalog.stagings.exists(link.ino) or not (link.in_place or node.is_directory)
+        if keep or (node.is_directory and not catalog.links.is_empty(link.ino)):
+            catalog.links.absent(link.id)
+            if not link.doomed:
+                catalog.links.touch(link.ino, time.time_ns())
+            catalog.reap(link.ino)
+        else:
+            assert link.parent is not None and link.name is not None
+            stale.append(Stale(link.parent, link.name))
+            self._unname(link, node)
+        return stale
+
+    def vanished(self, link: Link) -> list[Stale]:
+        """The uploader found an object gone (with all that was inside)."""
+        return self._vanished(link, self._catalog.links.tick)
+
+    def _unname(self, link: Link, node: Node) -> None:
+        """Take a name away without asking the store for anything: it did it already."""
+        self._catalog.links.drop(link.id)
+        if node.is_directory:
+            node.nlink = 0
+            assert link.parent is not None
+            parent = self._catalog.nodes.get(link.parent)
+            parent.nlink -= 1
+            self._catalog.nodes.save(parent)
+        else:
+            node.nlink -= 1
+        self._catalog.nodes.save(node)
+        self._catalog.reap(node.ino)
+
+    def _arrive(self, directory: Inode, entry: Entry) -> None:
+        catalog = self._catalog
+        attributes = entry.attributes or self._defaults.attributes(entry)
+        twin = self._twin(entry, attributes)
+        if twin is not None:
+            twin.nlink += 1
+            catalog.nodes.save(twin)
+            catalog.links.known_from_store(directory, entry.name, twin.ino, entry, twin.content, twin.attrs)
+            return
+        node = catalog.nodes.insert(
+            mode=attributes.mode,
+            uid=attributes.uid,
+            gid=attributes.gid,
+            mtime_ns=attributes.mtime_ns,
+            now_ns=attributes.mtime_ns,
+            rdev=attributes.rdev,
+            size=len(attributes.target) if stat.S_ISLNK(attributes.mode) else entry.size,
+            target=attributes.target or None,
+            link_group=attributes.link_group,
+        )
+        for name, value in attributes.xattrs:
+            catalog.xattrs.set(node.ino, name, value)
+        catalog.links.known_from_store(directory, entry.name, node.ino, entry, node.content, node.attrs)
+        if node.is_directory:
+            parent = catalog.nodes.get(directory)
+            parent.nlink += 1
+            catalog.nodes.save(parent)
+
+    def _twin(self, entry: Entry, attributes: Attributes) -> Node | None:
+        """The inode of which this is another hard-linked name."""
+        if not attributes.link_group or entry.is_directory:
+            return None
+        twin = self._catalog.nodes.in_group(attributes.link_group)
+        if twin is None or self._catalog.stagings.exists(twin.ino):
+            return None
+        alike = (twin.size, twin.mtime_ns, twin.mode) == (
+            len(attributes.target) if stat.S_ISLNK(attributes.mode) else entry.size,
+            attributes.mtime_ns,
+            attributes.mode,
+        )
+        return twin if alike else None

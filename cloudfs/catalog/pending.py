@@ -1,0 +1,158 @@
+"""What the store still needs: the rows of ``links`` whose halves differ, in the order in which they are due."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+from cloudfs.catalog.database import Database
+from cloudfs.types import LinkId
+
+_UNDER = """
+WITH RECURSIVE up (id, dir) AS (
+    SELECT id, coalesce(parent, at_parent) FROM links WHERE pending IS NOT NULL
+    UNION ALL
+    SELECT up.id, coalesce(l.parent, l.at_parent) FROM up JOIN links l ON l.ino = up.dir WHERE up.dir NOT IN (0, :ino)
+)
+SELECT id FROM up WHERE dir = :ino UNION SELECT id FROM links WHERE ino = :ino AND pending IS NOT NULL
+"""
+_BYTES = (
+    "CASE WHEN n.content != l.at_content AND (n.mode & 0xf000) = 0x8000 AND l.parent IS NOT NULL THEN n.size ELSE 0 END"
+)
+
+
+@dataclass(frozen=True, slots=True)
+class Backlog:
+    """How much is pending: names (files, directories, deletions) and the bytes to be sent for them."""
+
+    files: int
+    bytes: int
+    parked: int
+
+    @property
+    def open(self) -> int:
+        """What can still be expected to get done by waiting."""
+        return self.files - self.parked
+
+
+class Pending:
+    """The uploader's view of the catalogue."""
+
+    def __init__(self, database: Database) -> None:
+        self._database = database
+        self._execute = database.execute
+
+    def due(self, now_ns: int, limit: int) -> list[LinkId]:
+        rows = self._execute(
+            "SELECT id FROM links WHERE pending <= ? ORDER BY pending LIMIT ?", (now_ns, limit)
+        ).fetchall()
+        return [LinkId(link) for (link,) in rows]
+
+    def next_due_ns(self, after_ns: int) -> int | None:
+        """When the next row that is not due yet becomes due."""
+        due: int | None = self._database.value("SELECT min(pending) FROM links WHERE pending > ?", (after_ns,))
+        return due
+
+    def count(self) -> int:
+        count: int = self._database.value("SELECT count(*) FROM links WHERE pending IS NOT NULL")
+        return count
+
+    def parked_count(self) -> int:
+        count: int = self._database.value("SELECT count(*) FROM links WHERE parked != 0")
+        return count
+
+    def backlog(self) -> Backlog:
+        """Everything pending."""
+        row = self._execute(
+            f"SELECT count(*), coalesce(sum({_BYTES}), 0), coalesce(sum(l.parked != 0), 0)"
+            " FROM links l JOIN nodes n ON n.ino = l.ino WHERE l.pending IS NOT NULL"
+        ).fetchone()
+        return Backlog(*row)
+
+    def backlog_under(self, ino: int) -> Backlog:
+        """What is pending of an inode, and below it if it is a directory."""
+        row = self._execute(
+            f"SELECT count(*), coalesce(sum({_BYTES}), 0), coalesce(sum(l.parked != 0), 0)"
+            f" FROM links l JOIN nodes n ON n.ino = l.ino WHERE l.id IN ({_UNDER})",
+            {"ino": ino},
+        ).fetchone()
+        return Backlog(*row)
+
+    def under(self, ino: int) -> list[LinkId]:
+        """The pending rows of an inode, and below it if it is a directory."""
+        return [LinkId(link) for (link,) in self._execute(_UNDER, {"ino": ino}).fetchall()]
+
+    def backlog_of(self, ino: int) -> Backlog:
+        """What is pending of one inode itself."""
+        row = self._execute(
+            f"SELECT count(*), coalesce(sum({_BYTES}), 0), coalesce(sum(l.parked != 0), 0)"
+            " FROM links l JOIN nodes n ON n.ino = l.ino WHERE l.ino = ? AND l.pending IS NOT NULL",
+            (ino,),
+        ).fetchone()
+        return Backlog(*row)
+
+    def parked(self, limit: int) -> list[tuple[LinkId, str]]:
+        """The first ``limit`` parked rows, with their reasons."""
+        rows = self._execute("SELECT id, reason FROM links WHERE parked != 0 ORDER BY id LIMIT ?", (limit,)).fetchall()
+        return [(LinkId(link), reason) for link, reason in rows]
+
+    def oldest_failure(self) -> str:
+        """The reason of the failure that has been tried most often, '' if nothing fails."""
+        reason: str | None = self._database.value(
+            "SELECT reason FROM links WHERE pending IS NOT NULL AND reason != '' ORDER BY attempts DESC LIMIT 1"
+        )
+        return reason or ""
+
+    def defer(self, link: LinkId, due_ns: int) -> None:
+        """Look again later; not a failure."""
+        self._execute("UPDATE links SET pending = ? WHERE id = ? AND pending IS NOT NULL", (due_ns, link))
+
+    def failed(self, link: LinkId, due_ns: int, reason: str, *, parked: bool) -> None:
+        self._execute(
+            "UPDATE links SET pending = ?, attempts = attempts + 1, reason = ?, parked = ? WHERE id = ?"
+            " AND pending IS NOT NULL",
+            (due_ns, reason, int(parked), link),
+        )
+
+    def hasten(self, link: LinkId, due_ns: int) -> None:
+        """Due at ``due_ns``, unless it is earlier or failing."""
+        self._execute(
+            "UPDATE links SET pending = ? WHERE id = ? AND pending > ? AND attempts = 0 AND parked = 0",
+            (due_ns, link, due_ns),
+        )
+
+    def hasten_all(self, due_ns: int) -> None:
+        """Nothing that has not failed waits for its write-back delay any longer."""
+        self._execute(
+            "UPDATE links SET pending = ? WHERE pending > ? AND attempts = 0 AND parked = 0", (due_ns, due_ns)
+        )
+
+    def hasten_children(self, directory: int, due_ns: int) -> None:
+        """What waited for a directory need not wait any longer."""
+        self._execute(
+            "UPDATE links SET pending = ?, parked = 0 WHERE parent = ? AND pending > ?", (due_ns, directory, due_ns)
+        )
+
+    def retry_all(self, due_ns: int) -> None:
+        """Everything that failed or is parked is tried again."""
+        self._execute(
+            "UPDATE links SET pending = ?, attempts = 0, parked = 0 WHERE pending > ? AND (attempts > 0 OR parked != 0)",
+            (due_ns, due_ns),
+        )
+
+
+class Memos:
+    """What stores want remembered of unfinished uploads, for one generation of content each."""
+
+    def __init__(self, database: Database) -> None:
+        self._database = database
+        self._execute = database.execute
+
+    def recall(self, link: LinkId, content: int) -> bytes | None:
+        memo = self._database.value("SELECT memo FROM memos WHERE link = ? AND content = ?", (link, content))
+        return None if memo is None else bytes(memo)
+
+    def remember(self, link: LinkId, content: int, memo: bytes) -> None:
+        self._execute("INSERT OR REPLACE INTO memos (link, content, memo) VALUES (?, ?, ?)", (link, content, memo))
+
+    def forget(self, link: LinkId) -> None:
+        self._execute("DELETE FROM memos WHERE link = ?", (link,))

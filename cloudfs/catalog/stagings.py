@@ -1,0 +1,61 @@
+"""The record of staged files: bytes that the store has not got yet."""
+
+from __future__ import annotations
+
+import struct
+from collections.abc import Iterable
+from dataclasses import dataclass
+
+from cloudfs.catalog.database import Database
+from cloudfs.types import Extent, Inode
+
+
+@dataclass(frozen=True, slots=True)
+class StagedRow:
+    """One row of ``staged``; the columns are explained in `cloudfs.catalog.schema`."""
+
+    ino: Inode
+    base: int
+    visible: int
+    extents: tuple[Extent, ...]
+    writing: bool
+    damaged: str = ""
+
+
+class Stagings:
+    """The rows of ``staged``, at most one an inode."""
+
+    def __init__(self, database: Database) -> None:
+        self._database = database
+        self._execute = database.execute
+
+    def get(self, ino: int) -> StagedRow | None:
+        row = self._execute(
+            "SELECT ino, base, visible, extents, writing, damaged FROM staged WHERE ino = ?", (ino,)
+        ).fetchone()
+        return None if row is None else StagedRow(row[0], row[1], row[2], _unpack(row[3]), bool(row[4]), row[5])
+
+    def put(self, row: StagedRow) -> None:
+        self._execute(
+            "INSERT OR REPLACE INTO staged (ino, base, visible, extents, writing, damaged) VALUES (?, ?, ?, ?, ?, ?)",
+            (row.ino, row.base, row.visible, _pack(row.extents), int(row.writing), row.damaged),
+        )
+
+    def remove(self, ino: int) -> None:
+        self._execute("DELETE FROM staged WHERE ino = ?", (ino,))
+
+    def interrupted(self) -> list[StagedRow]:
+        """Those an application was writing when the driver was killed."""
+        inodes = self._execute("SELECT ino FROM staged WHERE writing != 0").fetchall()
+        return [row for (ino,) in inodes if (row := self.get(ino)) is not None]
+
+    def exists(self, ino: int) -> bool:
+        return self._database.value("SELECT 1 FROM staged WHERE ino = ?", (ino,)) is not None
+
+
+def _pack(extents: Iterable[Extent]) -> bytes:
+    return b"".join(struct.pack("<QQ", extent.start, extent.stop) for extent in extents)
+
+
+def _unpack(packed: bytes) -> tuple[Extent, ...]:
+    return tuple(Extent(start, stop) for start, stop in struct.iter_unpack("<QQ", packed))

@@ -1,0 +1,183 @@
+"""Which directories are known, and how old the knowledge is.
+
+A directory is listed at the store once, when it is first needed; from then on the catalogue answers. Directories in
+use are listed again in the background, so that what other clients changed shows up within the cache time. Only a
+directory that is not known at all makes a caller wait for the store, and not for ever.
+"""
+
+from __future__ import annotations
+
+import logging
+import time
+from collections.abc import Callable
+
+import trio
+
+from cloudfs.catalog.catalog import Catalog
+from cloudfs.catalog.merging import Merging, Stale
+from cloudfs.catalog.nodes import Node
+from cloudfs.errors import NotADirectory, NotFound, StoreError, Unavailable
+from cloudfs.stores.base import Entry, Store
+from cloudfs.types import Inode
+from cloudfs.writeback.health import Health, State
+
+_log = logging.getLogger(__name__)
+_LISTING_LIMIT = 60.0
+"""Seconds after which an unknown directory is given up (EIO)."""
+_REFRESH_PATIENCE = 5.0
+"""Seconds for which a caller waits for news of a directory that is known already."""
+_ACTIVE_SECONDS = 600.0
+_FOLLOWED = 512
+
+
+class Directories:
+    """The listing side of the file system. Owns no task: `follow` is run by the mount."""
+
+    def __init__(
+        self,
+        catalog: Catalog,
+        store: Store,
+        merging: Merging,
+        health: Health,
+        cache_time: float,
+        stale: Callable[[Stale], None],
+    ) -> None:
+        """``cache_time`` in seconds; ``stale`` is told of every name that the kernel should forget."""
+        self._catalog = catalog
+        self._store = store
+        self._merging = merging
+        self._health = health
+        self._fresh_ns = int(cache_time / 2 * 1e9)
+        self._interval = max(cache_time / 4, 0.1)
+        self._stale = stale
+        self._listing: dict[int, trio.Event] = {}
+        self._active: dict[int, float] = {}
+        self.timeout = cache_time / 2
+        """Seconds for which the kernel may believe a name or its absence."""
+
+    def directory(self, ino: int) -> Node:
+        """The node of a directory. Raises `NotFound`, `NotADirectory`."""
+        node = self._catalog.nodes.get(ino)
+        if not node.is_directory:
+            raise NotADirectory("not a directory")
+        return node
+
+    async def known(self, ino: int) -> None:
+        """Return once the directory's names are in the catalogue. Raises `Unavailable`, `NotFound`."""
+        while self.directory(ino).listed_ns is None:
+            await self._list(ino)
+
+    async def fresh(self, ino: int) -> None:
+        """`known`, and as new as the cache time demands, if the store answers soon."""
+        await self.known(ino)
+        if not self._is_old(ino) or self._health.state is State.OFFLINE:
+            return
+        with trio.move_on_after(_REFRESH_PATIENCE):
+            try:
+                await self._list(ino)
+            except StoreError as error:
+                _log.debug("could not refresh a directory: %s", error)
+
+    async def lookup(self, parent: int, name: bytes) -> Node | None:
+        """The node of a name, None if there is none."""
+        if self.directory(parent).listed_ns is None:
+            await self.known(parent)
+        self._active[parent] = time.monotonic()
+        ino = self._catalog.links.lookup(parent, name)
+        if ino is None and self._is_old(parent):
+            await self.fresh(parent)
+            ino = self._catalog.links.lookup(parent, name)
+        return None if ino is None else self._catalog.nodes.get(ino)
+
+    async def opened(self, ino: int) -> None:
+        """A listing begins: it should show the directory as it is."""
+        self._active[ino] = time.monotonic()
+        await self.fresh(ino)
+
+    def _is_old(self, ino: int) -> bool:
+        listed = self.directory(ino).listed_ns
+        return listed is None or time.time_ns() - listed > self._fresh_ns
+
+    # --- asking the store ----------------------------------------------------------------------------------------
+
+    async def _list(self, ino: int) -> None:
+        """List a directory and merge; one request at a time for each directory, whoever asks."""
+        under_way = self._listing.get(ino)
+        if under_way is not None:
+            await under_way.wait()
+            return
+        done = self._listing[ino] = trio.Event()
+        try:
+            with trio.fail_after(_LISTING_LIMIT):
+                await self._list_and_merge(Inode(ino))
+        except trio.TooSlowError:
+            raise Unavailable(f"no listing within {_LISTING_LIMIT:.0f} seconds") from None
+        except StoreError as error:
+            self._health.failed(error)
+            raise
+        finally:
+            del self._listing[ino]
+            done.set()
+
+    async def _list_and_merge(self, ino: Inode) -> None:
+        link = self._catalog.links.directory(ino)
+        since = self._catalog.links.tick
+        if not link.stored:
+            entries: list[Entry] = []
+        else:
+            try:
+                entries = await self._entries(ino)
+            except NotFound:
+                await self._vanished(ino)
+                return
+            self._health.answered()
+        if self._catalog.nodes.get(ino).nlink > 0:
+            for stale in self._merging.listing(ino, entries, since):
+                self._stale(stale)
+
+    async def _entries(self, ino: Inode) -> list[Entry]:
+        entries: list[Entry] = []
+        cursor: str | None = None
+        while True:
+            link = self._catalog.links.directory(ino)
+            page = await self._store.list(self._catalog.links.location(link), cursor)
+            entries += page.entries
+            cursor = page.cursor
+            if cursor is None:
+                return entries
+
+    async def _vanished(self, ino: Inode) -> None:
+        """The store does not have the directory: somebody removed it, or we just moved it."""
+        link = self._catalog.links.directory(ino)
+        parent = link.at_parent
+        if parent and not self._catalog.links.is_claimed(link.id, self._catalog.links.tick):
+            with self._catalog:
+                stale = self._merging.vanished(link)
+            for each in stale:
+                self._stale(each)
+        if self._catalog.nodes.get(ino).listed_ns is None:
+            raise NotFound("the directory is gone from the store")
+
+    # --- following -----------------------------------------------------------------------------------------------
+
+    async def follow(self) -> None:
+        """Keep the directories in use fresh, for ever."""
+        while True:
+            await trio.sleep(self._interval)
+            for ino in self._followed():
+                await self._refresh_quietly(ino)
+
+    def _followed(self) -> list[int]:
+        """The directories used lately, most recent first."""
+        horizon = time.monotonic() - max(_ACTIVE_SECONDS, 4 * self._interval)
+        recent = sorted(((used, ino) for ino, used in self._active.items() if used > horizon), reverse=True)
+        self._active = {ino: used for used, ino in recent[:_FOLLOWED]}
+        return list(self._active)
+
+    async def _refresh_quietly(self, ino: int) -> None:
+        try:
+            if self._is_old(ino):
+                await self._list(ino)
+        except (StoreError, NotADirectory) as error:
+            self._active.pop(ino, None)
+            _log.debug("could not refresh a directory: %s", error)

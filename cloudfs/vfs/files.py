@@ -1,0 +1,377 @@
+"""Open files: reading, writing, and what close and fsync promise."""
+
+from __future__ import annotations
+
+import errno
+import os
+import time
+from collections.abc import Callable
+
+import trio
+
+from cloudfs.cache.contract import CachedContent
+from cloudfs.catalog.catalog import Catalog
+from cloudfs.catalog.nodes import Node
+from cloudfs.errors import CloudfsError, StoreReadOnly, TooLarge
+from cloudfs.types import Inode
+from cloudfs.vfs.space import Space
+from cloudfs.writeback.contents import Contents, read_through
+from cloudfs.writeback.health import Health
+from cloudfs.writeback.staging import Staged, Staging
+
+WRITE_BACK_NS = 1_000_000_000
+"""A closed file is left alone for so long, because it is often renamed, chmodded or written again at once."""
+OPEN_WRITE_BACK_NS = 60_000_000_000
+"""A file that is kept open is stored this long after a burst of writes began."""
+_QUIET_NS = 3_000_000_000
+_LONGEST_BURST_NS = 300_000_000_000
+_INLINE_READ = 1 << 20
+_SETID = 0o6000
+
+
+class OpenFile:
+    """What all handles of one inode share. Its node is pinned while it exists.
+
+    ``staged`` may be gone by the time it is used; ``content`` is the committed version, opened when first read.
+    """
+
+    __slots__ = ("burst_ns", "changed", "content", "content_of", "node", "staged", "users", "written_ns")
+
+    def __init__(self, node: Node, staged: Staged | None) -> None:
+        self.node = node
+        self.staged = staged
+        self.content: CachedContent | None = None
+        self.content_of = 0
+        self.users = 0
+        self.changed = False
+        self.burst_ns = 0
+        self.written_ns = 0
+
+
+class Files:
+    """The open files of one mount. Handles are small integers; methods run on the trio thread."""
+
+    def __init__(
+        self,
+        catalog: Catalog,
+        contents: Contents,
+        staging: Staging,
+        space: Space,
+        health: Health,
+        max_size: int | None,
+        stored: Callable[[int], None],
+        durable_step: Callable[[str], None],
+    ) -> None:
+        """``stored(ino)`` is called when an inode has something for the uploader."""
+        self._catalog = catalog
+        self._contents = contents
+        self._staging = staging
+        self._space = space
+        self._health = health
+        self._max_size = max_size if max_size is not None else (1 << 63) - 1
+        self._changed = stored
+        self._durable_step = durable_step
+        self._open: dict[int, OpenFile] = {}
+        self._handles: dict[int, OpenFile] = {}
+        self._next_handle = 1
+
+    # --- opening and closing -----------------------------------------------------------------------------------------
+
+    def open(self, ino: int, flags: int) -> int:
+        """A handle for a regular file, emptied with ``O_TRUNC``."""
+        truncate = flags & os.O_TRUNC and flags & os.O_ACCMODE != os.O_RDONLY
+        if truncate or flags & os.O_ACCMODE != os.O_RDONLY:
+            self._refuse_read_only()
+        file = self._acquire(ino)
+        handle = self._next_handle
+        self._next_handle += 1
+        self._handles[handle] = file
+        if truncate:
+            self._truncate(file, 0)
+        return handle
+
+    def flush(self, handle: int) -> None:
+        """One ``close()``: what was written survives ``kill -9`` from here on. Raises what is wrong with the file."""
+        file = self._handles[handle]
+        self._commit(file)
+        _refuse_damaged(file)
+
+    def release(self, handle: int) -> None:
+        """The last ``close()`` of a handle; its file may be sent now."""
+        file = self._handles.pop(handle)
+        self._give_back(file)
+
+    async def fsync(self, handle: int) -> None:
+        """What was written survives a power cut from here on."""
+        file = self._handles[handle]
+        self._commit(file)
+        staged = file.staged
+        await trio.to_thread.run_sync(self._sync, None if staged is None or staged.gone else staged)
+        _refuse_damaged(file)
+
+    def _sync(self, staged: Staged | None) -> None:
+        if staged is not None and not staged.gone:
+            staged.sync()
+            if staged.unsynced:
+                self._staging.sync_directory()
+                staged.unsynced = False
+        self._catalog.database.sync()
+
+    async def sync_catalog(self) -> None:
+        """Everything done to names and attributes survives a power cut from here on (fsync of a directory)."""
+        await trio.to_thread.run_sync(self._catalog.database.sync)
+
+    def inode_of(self, handle: int) -> int:
+        ino: int = self._handles[handle].node.ino
+        return ino
+
+    def _acquire(self, ino: int) -> OpenFile:
+        file = self._open.get(ino)
+        if file is None:
+            node = self._catalog.nodes.pin(ino)
+            try:
+                file = OpenFile(node, self._staging.acquire(Inode(ino)))
+            except BaseException:
+                self._catalog.nodes.unpin(ino)
+                raise
+            self._open[ino] = file
+            self._catalog.hold(ino)
+        file.users += 1
+        return file
+
+    def _give_back(self, file: OpenFile) -> None:
+        file.users -= 1
+        if file.users:
+            return
+        node = file.node
+        try:
+            self._seal(file)
+        finally:
+            del self._open[node.ino]
+            self._catalog.nodes.unpin(node.ino)
+            if file.content is not None:
+                file.content.close()
+            if file.staged is not None:
+                self._staging.release(file.staged)
+            self.let_go(node.ino)
+
+    def let_go(self, ino: int) -> None:
+        """A use of an inode ended; without a name and another use it is gone, with the bytes nobody will ask for."""
+        if self._catalog.let_go(ino):
+            self._staging.discard(ino)
+
+    def _seal(self, file: OpenFile) -> None:
+        """Nobody writes it any longer: the uploader may have it."""
+        self._commit(file)
+        staged = file.staged
+        if staged is None or staged.gone or not staged.writing:
+            return
+        with self._catalog:
+            staged.writing = False
+            self._staging.save(staged)
+            if not staged.damaged:
+                self._catalog.links.touch(file.node.ino, time.time_ns() + WRITE_BACK_NS)
+        self._changed(file.node.ino)
+
+    def _commit(self, file: OpenFile) -> None:
+        """Size and extents follow the bytes into the catalogue."""
+        staged = file.staged
+        if not file.changed and not file.node.modified:
+            return
+        with self._catalog:
+            self._catalog.nodes.save(file.node)
+            if file.changed and staged is not None and not staged.gone and staged.base:
+                self._staging.save(staged)
+        file.changed = False
+
+    # --- reading -------------------------------------------------------------------------------------------------
+
+    def read_nowait(self, handle: int, offset: int, size: int) -> bytes | None:
+        """The bytes, fewer at the end of the file; None if they have to be fetched. Never suspends."""
+        file = self._handles[handle]
+        stop = min(offset + size, file.node.size)
+        if offset >= stop:
+            return b""
+        staged = file.staged
+        if staged is not None and not staged.gone:
+            if staged.holds(offset, stop):
+                return staged.read(offset, stop)
+            return None
+        return self._content(file).read_nowait(offset, stop)
+
+    async def read(self, handle: int, offset: int, size: int) -> bytes:
+        """The bytes, fetched where necessary. Raises store errors."""
+        file = self._handles[handle]
+        stop = min(offset + size, file.node.size)
+        if offset >= stop:
+            return b""
+        staged = file.staged
+        if staged is not None and not staged.gone:
+            return await read_through(staged, self._base(file, staged), offset, stop)
+        return await self._content(file).read(offset, stop)
+
+    def _base(self, file: OpenFile, staged: Staged) -> CachedContent | None:
+        return self._opened(file, staged.base, staged.visible) if staged.base else None
+
+    def _content(self, file: OpenFile) -> CachedContent:
+        return self._opened(file, file.node.content, file.node.size)
+
+    def _opened(self, file: OpenFile, content: int, size: int) -> CachedContent:
+        if file.content is None or file.content_of != content:
+            if file.content is not None:
+                file.content.close()
+            file.content = self._contents.open(file.node.ino, content, size)
+            file.content_of = content
+        return file.content
+
+    # --- writing -------------------------------------------------------------------------------------------------
+
+    def write_nowait(self, handle: int, offset: int, data: bytes) -> bool:
+        """Stage ``data``; False if the writer has to wait for room first (`wait_for_room`)."""
+        if not self._space.has_room(len(data)):
+            return False
+        self.write(handle, offset, data)
+        return True
+
+    async def wait_for_room(self, size: int) -> None:
+        await self._space.wait(size)
+
+    def write(self, handle: int, offset: int, data: bytes) -> None:
+        """Stage ``data``. Raises `TooLarge`, `OSError`; after a failure the file is not published as if it were whole."""
+        file = self._handles[handle]
+        stop = offset + len(data)
+        if stop > self._max_size:
+            raise TooLarge("the store cannot hold a file this large")
+        staged = self._writable(file)
+        try:
+            self._write(staged, offset, data)
+        except OSError as error:
+            self._damage(staged, f"incomplete, a write failed here: {error.strerror}")
+            raise
+        node = file.node
+        if stop > node.size:
+            node.size = stop
+            node.modified = True
+        if node.mode & _SETID and node.mode & 0o170000 == 0o100000:
+            self._drop_setid(node)
+        file.changed = True
+        file.written_ns = time.monotonic_ns()
+
+    def _write(self, staged: Staged, offset: int, data: bytes) -> None:
+        try:
+            staged.write(offset, data)
+        except OSError as error:
+            if not self._space.disk_is_full(error):
+                raise
+            staged.write(offset, data)
+
+    def _damage(self, staged: Staged, reason: str) -> None:
+        """Bytes that the application believes written are lost: what is left is not published until it is rewritten."""
+        staged.damaged = reason
+        due = time.time_ns() + OPEN_WRITE_BACK_NS
+        with self._catalog:
+            self._staging.save(staged)
+            for link in self._catalog.links.of_inode(staged.ino):
+                self._catalog.pending.failed(link.id, due, reason, parked=True)
+
+    def _writable(self, file: OpenFile) -> Staged:
+        staged = file.staged
+        if staged is not None and staged.writing and not staged.gone:
+            return staged
+        return self._begin_burst(file, keep=True)
+
+    def _begin_burst(self, file: OpenFile, *, keep: bool) -> Staged:
+        """A new generation of content begins: the bytes have a staged file before they are accepted.
+
+        Without ``keep`` nothing of the old content is needed.
+        """
+        self._refuse_read_only()
+        node = file.node
+        if file.staged is not None and file.staged.gone:
+            self._staging.release(file.staged)
+            file.staged = None
+        with self._catalog:
+            if file.staged is None:
+                base = node.content if keep and node.size else 0
+                file.staged = self._staging.begin(node.ino, base, node.size if base else 0)
+                self._durable_step("staged")
+            else:
+                file.staged.revoke()
+                file.staged.writing = True
+                self._staging.save(file.staged)
+            node.content += 1
+            self._catalog.nodes.save(node)
+            self._catalog.links.touch(node.ino, time.time_ns() + OPEN_WRITE_BACK_NS)
+        file.burst_ns = time.monotonic_ns()
+        return file.staged
+
+    def truncate(self, ino: int, size: int) -> None:
+        """Set the size of a regular file, open or not. Raises `TooLarge`."""
+        if size > self._max_size:
+            raise TooLarge("the store cannot hold a file this large")
+        self._refuse_read_only()
+        file = self._acquire(ino)
+        try:
+            self._truncate(file, size)
+        finally:
+            self._give_back(file)
+
+    def _truncate(self, file: OpenFile, size: int) -> None:
+        node = file.node
+        staged = file.staged
+        if staged is None or staged.gone or not staged.writing:
+            if size == node.size:
+                return
+            staged = self._begin_burst(file, keep=size > 0)
+        staged.truncate(size)
+        node.size = size
+        node.modified = True
+        file.changed = True
+        self._commit(file)
+
+    def _drop_setid(self, node: Node) -> None:
+        """A write takes the set-user-id bit away, as on every local file system."""
+        keep_gid = not node.mode & 0o010
+        node.mode &= ~0o4000 if keep_gid else ~_SETID
+        node.attrs += 1
+        node.modified = True
+
+    def _refuse_read_only(self) -> None:
+        if self._health.read_only:
+            raise StoreReadOnly("the store is read-only")
+
+    # --- for the uploader ----------------------------------------------------------------------------------------
+
+    def quiet_for(self, ino: int, *, doomed: bool) -> float:
+        """For how many seconds the uploader should leave an inode alone.
+
+        A file being written is left alone until it pauses (but not for ever), and one that was deleted while open
+        keeps its object, whose bytes may still be read.
+        """
+        file = self._open.get(ino)
+        if file is None:
+            return 0
+        if doomed:
+            return 2.0 if file.staged is None or file.staged.gone or file.staged.base else 0
+        now = time.monotonic_ns()
+        if now - file.written_ns < _QUIET_NS and now - file.burst_ns < _LONGEST_BURST_NS:
+            return _QUIET_NS / 1e9
+        return 0
+
+    def recover(self) -> None:
+        """After a crash: files that were being written are as long as the bytes that arrived."""
+        for row in self._catalog.stagings.interrupted():
+            try:
+                node = self._catalog.nodes.get(row.ino)
+                length = self._staging.path(row.ino).stat().st_size
+            except (CloudfsError, FileNotFoundError):
+                continue
+            with self._catalog:
+                if not row.base and length > node.size:
+                    node.size = length
+                    self._catalog.nodes.save(node)
+
+
+def _refuse_damaged(file: OpenFile) -> None:
+    if file.staged is not None and not file.staged.gone and file.staged.damaged:
+        raise OSError(errno.EIO, file.staged.damaged)

@@ -1,0 +1,130 @@
+"""Where the bytes of a file come from: staged, cached, or fetched from the store."""
+
+from __future__ import annotations
+
+import functools
+from collections.abc import Sequence
+
+import trio
+
+from cloudfs.cache.contract import Cache, CachedContent, ContentKey
+from cloudfs.catalog.catalog import Catalog
+from cloudfs.catalog.links import Link
+from cloudfs.errors import NotFound, VersionMismatch
+from cloudfs.stores.base import Store
+from cloudfs.types import Extent, Inode
+from cloudfs.writeback.staging import Staged
+
+_INLINE = 256 << 10
+"""Reads of staged bytes up to this many are cheaper than a thread: they are in the page cache."""
+
+
+class Revoked(Exception):
+    """The file was written to while it was being sent: what was read so far must not be published."""
+
+
+class Contents:
+    """Opens the committed content of inodes: the bytes that the store has, through the cache."""
+
+    def __init__(self, catalog: Catalog, store: Store, cache: Cache) -> None:
+        self._catalog = catalog
+        self._store = store
+        self.cache = cache
+
+    def key(self, ino: int, content: int) -> ContentKey:
+        """Names one generation of one inode for ever, also after the catalogue was made anew."""
+        return ContentKey(f"{self._catalog.uuid}-{ino}-{content}")
+
+    def open(self, ino: Inode, content: int, size: int) -> CachedContent:
+        return self.cache.open(self.key(ino, content), size, functools.partial(self._fetch, ino, content))
+
+    async def _fetch(self, ino: Inode, content: int, start: int, stop: int) -> bytes:
+        """From wherever the store has it now; a rename of ours may happen in the middle."""
+        link = self._holder(ino, content)
+        while True:
+            location = self._catalog.links.location(link)
+            try:
+                return await self._store.read(location, link.version, start, stop)
+            except (NotFound, VersionMismatch):
+                again = self._holder(ino, content)
+                if self._catalog.links.location(again) == location and again.version == link.version:
+                    raise
+                link = again
+
+    def _holder(self, ino: Inode, content: int) -> Link:
+        for link in self._catalog.links.of_inode(ino):
+            if link.stored and link.at_content == content:
+                return link
+        raise NotFound("the store no longer has this version of the file")
+
+
+async def read_through(staged: Staged, base: CachedContent | None, start: int, stop: int) -> bytes:
+    """A range of a staged file, with its base showing through the holes."""
+    if base is None or staged.holds(start, stop):
+        return staged.read(start, stop)
+    parts = []
+    for piece, ours in list(staged.extents.pieces(start, min(stop, staged.visible))):
+        parts.append(staged.read(piece.start, piece.stop) if ours else await base.read(piece.start, piece.stop))
+    if stop > staged.visible:
+        parts.append(staged.read(max(start, staged.visible), stop))
+    return b"".join(parts)
+
+
+class StagedSource:
+    """What the uploader sends of a staged file. Reading raises `Revoked` once the file has been written to."""
+
+    def __init__(self, staged: Staged, size: int, base: CachedContent | None) -> None:
+        self.size = size
+        self._staged = staged
+        self._base = base
+        self._revoked = False
+
+    def revoke(self) -> None:
+        self._revoked = True
+
+    def extents(self) -> Sequence[Extent]:
+        if self._base is not None:
+            return [Extent(0, self.size)] if self.size else []
+        return self._staged.data_extents(self.size)
+
+    async def read(self, start: int, stop: int) -> bytes:
+        self.check()
+        if self._base is not None:
+            data = await read_through(self._staged, self._base, start, stop)
+        elif stop - start <= _INLINE:
+            data = self._staged.read(start, stop)
+        else:
+            data = await trio.to_thread.run_sync(self._staged.read, start, stop)
+        self.check()
+        return data
+
+    def check(self) -> None:
+        """Raise `Revoked` if the file has been written to since it was claimed."""
+        if self._revoked:
+            raise Revoked
+
+
+class CommittedSource:
+    """A content that the store has under another name, to be sent again (a store without server-side copy)."""
+
+    def __init__(self, content: CachedContent) -> None:
+        self.size = content.size
+        self._content = content
+
+    def extents(self) -> Sequence[Extent]:
+        return [Extent(0, self.size)] if self.size else []
+
+    async def read(self, start: int, stop: int) -> bytes:
+        return await self._content.read(start, stop)
+
+
+class EmptySource:
+    """Symbolic links, FIFOs, sockets and devices have no bytes."""
+
+    size = 0
+
+    def extents(self) -> Sequence[Extent]:
+        return []
+
+    async def read(self, start: int, stop: int) -> bytes:
+        return b""

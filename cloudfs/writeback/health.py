@@ -1,0 +1,63 @@
+"""What the last answers of the store say about it: on line or not, full, read-only."""
+
+from __future__ import annotations
+
+import time
+from enum import StrEnum
+
+from cloudfs.errors import QuotaExceeded, SignInRequired, StoreError, StoreReadOnly, Unavailable
+
+
+class State(StrEnum):
+    """How the mount stands with its store, in the words that ``status`` shows."""
+
+    ONLINE = "online"
+    OFFLINE = "offline"
+    SIGN_IN_REQUIRED = "sign-in required"
+    FULL = "store full"
+    READ_ONLY = "read-only"
+
+
+_STATE_OF = (
+    (SignInRequired, State.SIGN_IN_REQUIRED),
+    (QuotaExceeded, State.FULL),
+    (StoreReadOnly, State.READ_ONLY),
+    (Unavailable, State.OFFLINE),
+)
+
+
+class Health:
+    """The state of the store, with the time since when it is so (s since the epoch) and the reason."""
+
+    def __init__(self, *, read_only: bool) -> None:
+        self.state = State.READ_ONLY if read_only else State.ONLINE
+        self.since = time.time()
+        self.reason = ""
+        self._read_only_for_good = read_only
+
+    @property
+    def read_only(self) -> bool:
+        """Changes are refused at once."""
+        return self.state is State.READ_ONLY
+
+    def succeeded(self) -> None:
+        """The store did what it was asked to change, so it is neither away nor full."""
+        if not self._read_only_for_good:
+            self._become(State.ONLINE, "")
+
+    def answered(self) -> None:
+        """The store gave an answer: it is not away. That says nothing about whether it is full."""
+        if self.state in (State.OFFLINE, State.SIGN_IN_REQUIRED):
+            self._become(State.ONLINE, "")
+
+    def failed(self, error: StoreError) -> None:
+        for kind, state in _STATE_OF:
+            if isinstance(error, kind) and not self._read_only_for_good:
+                self._become(state, str(error))
+                return
+
+    def _become(self, state: State, reason: str) -> None:
+        if state is not self.state:
+            self.since = time.time()
+        self.state = state
+        self.reason = reason

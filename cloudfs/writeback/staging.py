@@ -1,0 +1,222 @@
+"""New bytes: files of the state directory that hold what the store has not got yet.
+
+A staged file is born before the first ``write()`` is answered, and ends in one of two ways: the store confirmed it
+(then it becomes a cached file) or the user deleted it. It is writable or being sent, never both: a write to a file that is
+being sent revokes the sending (`Staged.revoke`), and whoever sends finds out before it can publish anything.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import errno
+import os
+from collections.abc import Callable
+from pathlib import Path
+
+import trio
+
+from cloudfs.catalog.stagings import StagedRow, Stagings
+from cloudfs.types import Extent, Inode
+from cloudfs.writeback.extents import Extents
+
+
+class Staged:
+    """One staged file, opened. Without a base (``base == 0``) all of its bytes are ours and holes are zeros.
+
+    With a base, ``extents`` are ours; elsewhere the base's first ``visible`` bytes show through, then zeros.
+    ``length`` is that of the file on disk, at most the size of the inode. Once it is ``gone``, its users let go of it.
+    """
+
+    def __init__(self, row: StagedRow, fd: int, account: Callable[[int], None]) -> None:
+        self.ino: Inode = row.ino
+        self.base = row.base
+        self.visible = row.visible
+        self.extents = Extents(row.extents)
+        self.writing = row.writing
+        self.damaged = row.damaged
+        self.unsynced = True
+        self.gone = False
+        self.users = 1
+        self.fd = fd
+        self._account = account
+        self.length = os.fstat(fd).st_size
+        self._revoke: Callable[[], None] | None = None
+
+    def row(self) -> StagedRow:
+        return StagedRow(self.ino, self.base, self.visible, tuple(self.extents), self.writing, self.damaged)
+
+    # --- writable or being sent --------------------------------------------------------------------------------------
+
+    def claim(self, revoke: Callable[[], None]) -> None:
+        """It is being sent; ``revoke`` is called, once, if it is written to before `unclaim`."""
+        assert self._revoke is None, "a staged file is sent once at a time"
+        self._revoke = revoke
+
+    def unclaim(self) -> None:
+        self._revoke = None
+
+    def revoke(self) -> None:
+        """It is about to be changed: nobody may send it any longer."""
+        revoke, self._revoke = self._revoke, None
+        if revoke is not None:
+            revoke()
+
+    # --- bytes -------------------------------------------------------------------------------------------------------
+
+    def write(self, offset: int, data: bytes) -> None:
+        """To the page cache, in full. Raises `OSError` (ENOSPC) with possibly a part written, which is harmless."""
+        stop = offset + len(data)
+        written = os.pwrite(self.fd, data, offset)
+        while written < len(data):
+            more = os.pwrite(self.fd, data[written:], offset + written)
+            if more == 0:
+                raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC))
+            written += more
+        if self.base:
+            self.extents.add(offset, stop)
+        if stop > self.length:
+            self._account(stop - max(self.length, offset))
+            self.length = stop
+
+    def truncate(self, size: int) -> None:
+        """Bytes from ``size`` on are gone; growing needs no call, what was never written reads as zeros."""
+        self.visible = min(self.visible, size)
+        self.extents.cut(size)
+        if size < self.length:
+            os.ftruncate(self.fd, size)
+            self._account(size - self.length)
+            self.length = size
+        if size == 0:
+            self.base = 0
+            self.damaged = ""
+
+    def read(self, start: int, stop: int) -> bytes:
+        """Our own bytes of a range, zeros where there are none."""
+        data = os.pread(self.fd, stop - start, start)
+        if len(data) < stop - start:
+            data += bytes(stop - start - len(data))
+        return data
+
+    def holds(self, start: int, stop: int) -> bool:
+        """Whether a range can be read without the base."""
+        return not self.base or start >= self.visible or self.extents.covers(start, min(stop, self.visible))
+
+    def data_extents(self, size: int) -> list[Extent]:
+        """Where the file's data is, without a base: the rest are holes."""
+        found: list[Extent] = []
+        position = 0
+        while position < size:
+            try:
+                start = os.lseek(self.fd, position, os.SEEK_DATA)
+            except OSError as error:
+                if error.errno == errno.ENXIO:
+                    break
+                raise
+            if start >= size:
+                break
+            position = min(os.lseek(self.fd, start, os.SEEK_HOLE), size)
+            found.append(Extent(start, position))
+        return found
+
+    def sync(self) -> None:
+        """The bytes survive a power cut. Blocks: call it in a thread."""
+        os.fdatasync(self.fd)
+
+    def close(self) -> None:
+        os.close(self.fd)
+
+
+class Staging:
+    """The staged files of one mount, opened once and shared by all who use them.
+
+    ``used`` counts the bytes of all of them: written, and not yet stored.
+    """
+
+    def __init__(self, directory: Path, rows: Stagings) -> None:
+        directory.mkdir(mode=0o700, exist_ok=True)
+        self._directory = directory
+        self._directory_fd = os.open(directory, os.O_RDONLY | os.O_DIRECTORY | os.O_CLOEXEC)
+        self._rows = rows
+        self._open: dict[int, Staged] = {}
+        self.used = 0
+
+    def path(self, ino: int) -> Path:
+        return self._directory / str(ino)
+
+    def begin(self, ino: Inode, base: int, visible: int) -> Staged:
+        """A new, empty staged file and its row (in the caller's transaction), acquired once."""
+        row = StagedRow(ino, base, visible, (), writing=True)
+        flags = os.O_RDWR | os.O_CREAT | os.O_TRUNC | os.O_CLOEXEC
+        staged = Staged(row, os.open(str(ino), flags, 0o600, dir_fd=self._directory_fd), self._account)
+        self._rows.put(row)
+        self._open[ino] = staged
+        return staged
+
+    def acquire(self, ino: Inode) -> Staged | None:
+        """The staged file of an inode, if it has one. Give it back with `release`."""
+        staged = self._open.get(ino)
+        if staged is None:
+            row = self._rows.get(ino)
+            if row is None:
+                return None
+            fd = os.open(str(ino), os.O_RDWR | os.O_CLOEXEC, dir_fd=self._directory_fd)
+            staged = self._open[ino] = Staged(row, fd, self._account)
+        staged.users += 1
+        return staged
+
+    def release(self, staged: Staged) -> None:
+        staged.users -= 1
+        if staged.users == 0:
+            if self._open.get(staged.ino) is staged:
+                del self._open[staged.ino]
+            staged.close()
+
+    def save(self, staged: Staged) -> None:
+        """Write the row, in the caller's transaction."""
+        self._rows.put(staged.row())
+
+    def discard(self, ino: int) -> None:
+        """Nobody wants these bytes any longer: remove row and file (the row in the caller's transaction)."""
+        self._rows.remove(ino)
+        self.give_up(ino)
+        with contextlib.suppress(FileNotFoundError):
+            os.unlink(str(ino), dir_fd=self._directory_fd)
+
+    def give_up(self, ino: int) -> None:
+        """The file of this number is not staged any more, whatever becomes of it; its users have to look elsewhere."""
+        staged = self._open.pop(ino, None)
+        if staged is not None:
+            staged.gone = True
+            self._account(-staged.length)
+            return
+        with contextlib.suppress(FileNotFoundError):
+            self._account(-os.stat(str(ino), dir_fd=self._directory_fd).st_size)
+
+    async def sweep(self, orphaned: Callable[[int], bool]) -> None:
+        """Once after start: count what an earlier process left, and remove what ``orphaned`` says has no owner."""
+        names = await trio.to_thread.run_sync(os.listdir, self._directory)
+        for number, name in enumerate(names):
+            if number % 256 == 0:
+                await trio.lowlevel.checkpoint()
+            if not name.isdigit() or int(name) in self._open:
+                continue
+            with contextlib.suppress(FileNotFoundError):
+                if orphaned(int(name)):
+                    os.unlink(name, dir_fd=self._directory_fd)
+                else:
+                    self.used += os.stat(name, dir_fd=self._directory_fd).st_size
+
+    def sync_directory(self) -> None:
+        """New staged files survive a power cut. Blocks: call it in a thread."""
+        os.fsync(self._directory_fd)
+
+    def free(self) -> int:
+        """Bytes left on the disk that holds the staging directory."""
+        status = os.fstatvfs(self._directory_fd)
+        return status.f_bavail * status.f_frsize
+
+    def _account(self, change: int) -> None:
+        self.used = max(self.used + change, 0)
+
+    def close(self) -> None:
+        os.close(self._directory_fd)

@@ -1,0 +1,243 @@
+"""Makes the store what the catalogue wants it to be: takes what is due, plans, performs, and tries again for ever.
+
+Nothing is ever dropped. What fails is due again later, with back-off; what time alone does not cure is parked with
+its reason, where a person sees it, and looked at again now and then.
+"""
+
+from __future__ import annotations
+
+import logging
+import random
+import time
+from collections import defaultdict
+from collections.abc import Callable
+from dataclasses import replace
+
+import trio
+
+from cloudfs.catalog.catalog import Catalog
+from cloudfs.catalog.links import Link
+from cloudfs.errors import (
+    AccessDenied,
+    CloudfsError,
+    Incomplete,
+    NameRefused,
+    QuotaExceeded,
+    SignInRequired,
+    StoreError,
+    TooLarge,
+    Unavailable,
+)
+from cloudfs.stores.base import Capabilities
+from cloudfs.types import LinkId
+from cloudfs.writeback.backoff import PARKED, delay
+from cloudfs.writeback.contents import Revoked
+from cloudfs.writeback.health import Health
+from cloudfs.writeback.perform import Performer
+from cloudfs.writeback.plan import Action, Facts, Step, plan
+
+_log = logging.getLogger(__name__)
+_BATCH = 64
+_IDLE = 60.0
+_SIGN_IN_RETRY = 30.0
+_HERE = (Step.SPLIT, Step.TAKE_OVER, Step.FORGET, Step.DONE)
+_PERMANENT = (QuotaExceeded, AccessDenied, NameRefused, TooLarge, Incomplete)
+
+
+class Uploader:
+    """Works through everything pending with at most ``limit`` names at a time; owns its tasks.
+
+    `kick` after a change of the catalogue that is due now. `progress` is an event that is set, and replaced, whenever
+    something was done or failed: whoever waits for the backlog waits for it.
+    """
+
+    def __init__(
+        self,
+        catalog: Catalog,
+        performer: Performer,
+        health: Health,
+        capabilities: Capabilities,
+        limit: int,
+        quiet: Callable[[Link], float],
+    ) -> None:
+        """``quiet(link)`` says for how many seconds a name should be left alone because it is just being written."""
+        self._catalog = catalog
+        self._performer = performer
+        self._health = health
+        self._capabilities = capabilities
+        self._limit = limit
+        self._quiet = quiet
+        self._active: set[LinkId] = set()
+        self._places: dict[tuple[int, bytes], LinkId] = {}
+        self._waits_for: dict[LinkId, LinkId] = {}
+        self._waiters: defaultdict[LinkId, set[LinkId]] = defaultdict(set)
+        self._wake = trio.Event()
+        self.progress = trio.Event()
+
+    def kick(self) -> None:
+        """Look for work now."""
+        self._wake.set()
+
+    async def run(self) -> None:
+        """For ever; cancel it to stop. What was under way is simply done again by the next mount."""
+        async with trio.open_nursery() as nursery:
+            while True:
+                self._wake = trio.Event()
+                self._start_due(nursery)
+                with trio.move_on_after(self._seconds_until_due()):
+                    await self._wake.wait()
+
+    def _start_due(self, nursery: trio.Nursery) -> None:
+        if len(self._active) >= self._limit:
+            return
+        for link in self._catalog.pending.due(time.time_ns(), self._limit + _BATCH + len(self._waits_for)):
+            if len(self._active) >= self._limit:
+                return
+            if link not in self._active and link not in self._waits_for:
+                self._active.add(link)
+                nursery.start_soon(self._advance, link)
+
+    def _seconds_until_due(self) -> float:
+        if len(self._active) >= self._limit:
+            return _IDLE
+        due = self._catalog.pending.next_due_ns(time.time_ns())
+        return _IDLE if due is None else min(max((due - time.time_ns()) / 1e9, 0.001), _IDLE)
+
+    # --- one name ------------------------------------------------------------------------------------------------
+
+    async def _advance(self, link_id: LinkId) -> None:
+        """One step for one name, never raising; afterwards it is settled, due again, deferred or waiting."""
+        try:
+            await self._step(link_id)
+        except Revoked:
+            self._catalog.pending.defer(link_id, time.time_ns() + 1_000_000_000)
+        except CloudfsError as error:
+            self._failed(link_id, error)
+        except Exception as error:
+            _log.exception("unexpected failure while storing; it will be tried again")
+            self._failed(link_id, Unavailable(f"internal error: {error!r}"))
+        finally:
+            self._active.discard(link_id)
+            self._done(link_id)
+
+    async def _step(self, link_id: LinkId) -> None:
+        link = self._catalog.links.get(link_id)
+        if link is None or link.pending_ns is None:
+            return
+        quiet = self._quiet(link)
+        if quiet > 0:
+            self._catalog.pending.defer(link_id, time.time_ns() + int(quiet * 1e9))
+            return
+        action = self._plan(link)
+        if action.step is Step.WAIT and action.other is not None:
+            self._wait(link, action.other)
+        elif action.step in _HERE:
+            self._performer.perform_here(link, action)
+        else:
+            await self._perform(link, action)
+
+    async def _perform(self, link: Link, action: Action) -> None:
+        places = _places(link)
+        taken = next((self._places[place] for place in places if place in self._places), None)
+        if taken is not None:
+            self._wait(link, taken)
+            return
+        self._places.update(dict.fromkeys(places, link.id))
+        self._catalog.links.claim(link.id)
+        try:
+            await self._performer.perform(link, action)
+        finally:
+            for place in places:
+                del self._places[place]
+            self._catalog.links.release(link.id, places)
+        self._health.succeeded()
+
+    def _plan(self, link: Link) -> Action:
+        facts = self._facts(link)
+        action = plan(facts, self._capabilities)
+        if action.step is Step.WAIT and action.other is not None and self._is_ring(link.id, action.other):
+            action = plan(replace(facts, ring=True), self._capabilities)
+            self._waits_for.pop(action.other or link.id, None)
+        return action
+
+    def _facts(self, link: Link) -> Facts:
+        links = self._catalog.links
+        node = self._catalog.nodes.get(link.ino)
+        parent = links.directory(link.parent) if link.parent else None
+        occupant = None
+        if link.parent is not None and link.name is not None and not link.in_place:
+            occupant = links.at_place(link.parent, link.name, link.id)
+        return Facts(
+            link=link,
+            is_directory=node.is_directory,
+            content=node.content,
+            attrs=node.attrs,
+            parent=parent,
+            occupant=occupant,
+            twin=None if node.is_directory or node.nlink < 2 else self._twin(link, node.content),
+            inside=links.holds_objects(link.ino) if link.doomed and node.is_directory else None,
+        )
+
+    def _twin(self, link: Link, content: int) -> Link | None:
+        for other in self._catalog.links.of_inode(link.ino):
+            if other.id != link.id and other.stored and other.at_content == content:
+                return other
+        return None
+
+    # --- waiting for each other --------------------------------------------------------------------------------------
+
+    def _wait(self, link: Link, other: LinkId) -> None:
+        """Look again when ``other`` got somewhere. If it is failing, so is this one, for its reason."""
+        blocker = self._catalog.links.get(other)
+        if blocker is None or (blocker.pending_ns is None and other not in self._active):
+            self._catalog.pending.defer(link.id, time.time_ns() + 10_000_000)
+            return
+        if blocker.attempts or blocker.parked:
+            due = max(blocker.pending_ns or 0, time.time_ns()) + 1_000_000
+            self._catalog.pending.defer(link.id, due)
+            return
+        self._waits_for[link.id] = other
+        self._waiters[other].add(link.id)
+        self._catalog.pending.hasten(other, time.time_ns())
+
+    def _is_ring(self, link: LinkId, other: LinkId) -> bool:
+        seen: set[LinkId] = set()
+        while other in self._waits_for and other not in seen:
+            seen.add(other)
+            other = self._waits_for[other]
+        return other == link
+
+    def _done(self, link: LinkId) -> None:
+        if link not in self._waits_for:
+            for waiter in self._waiters.pop(link, ()):
+                self._waits_for.pop(waiter, None)
+        self.progress.set()
+        self.progress = trio.Event()
+        self._wake.set()
+
+    # --- failures ------------------------------------------------------------------------------------------------
+
+    def _failed(self, link_id: LinkId, error: CloudfsError) -> None:
+        link = self._catalog.links.get(link_id)
+        if link is None:
+            return
+        if isinstance(error, StoreError):
+            self._health.failed(error)
+        parked = isinstance(error, _PERMANENT)
+        wait = PARKED if parked else delay(link.attempts, random.random(), getattr(error, "retry_after", None))
+        if isinstance(error, SignInRequired):
+            wait = _SIGN_IN_RETRY
+        if link.attempts == 0 or parked:
+            where = self._catalog.links.path(link).decode(errors="backslashreplace")
+            _log.warning("%s: not stored yet: %s%s", where, error, "" if not parked else " (parked)")
+        self._catalog.pending.failed(link_id, time.time_ns() + int(wait * 1e9), str(error), parked=parked)
+
+
+def _places(link: Link) -> list[tuple[int, bytes]]:
+    """The places of the store that work on a name may change: where it is, and where it is to be."""
+    places = {
+        (parent, name)
+        for parent, name in ((link.at_parent, link.at_name), (link.parent, link.name))
+        if parent is not None and name is not None
+    }
+    return sorted(places)
