@@ -31,7 +31,7 @@ def make_big_files(place: Path) -> Path:
 def make_tree(place: Path) -> Path:
     """2,450 files of 1 to 200 KB, 99 MB together, in 70 directories, with old times and both usual modes."""
     chance = random.Random("tree")
-    for number, size in enumerate(_sizes(chance)):
+    for number, size in enumerate(tree_sizes(chance)):
         shelf = number // FILES_IN_A_DIRECTORY
         directory = place / f"part-{shelf // 10}" / f"shelf-{shelf:02}"
         directory.mkdir(parents=True, exist_ok=True)
@@ -43,7 +43,7 @@ def make_tree(place: Path) -> Path:
     return place
 
 
-def _sizes(chance: random.Random) -> Sequence[int]:
+def tree_sizes(chance: random.Random) -> Sequence[int]:
     """Many small ones and a few large, as in a home directory; their sum is `TREE_BYTES` to within a percent."""
     mean = TREE_BYTES / TREE_FILES
     drawn = [chance.expovariate(1 / mean) for _ in range(TREE_FILES)]
