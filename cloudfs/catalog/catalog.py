@@ -52,8 +52,8 @@ class Catalog:
         node = self.nodes.insert(mode=mode, uid=uid, gid=gid, mtime_ns=now, now_ns=now)
         assert node.ino == ROOT
         self.database.execute(
-            "INSERT INTO links (ino, parent, name, at_parent, at_name, identity, version, at_content, at_attrs, pending,"
-            " attempts, reason, parked) VALUES (1, 0, x'', 0, x'', '', '', 1, 1, NULL, 0, '', 0)"
+            "INSERT INTO links (ino, parent, name, at_parent, at_name, identity, version, at_content, at_attrs,"
+            " pending, attempts, reason, parked) VALUES (1, 0, x'', 0, x'', '', '', 1, 1, NULL, 0, '', 0)"
         )
 
     def hold(self, ino: int) -> None:

@@ -13,7 +13,9 @@ from cloudfs.stores.base import Entry, Location
 from cloudfs.types import ROOT, Inode, LinkId, Version
 
 _TOUCHES_REMEMBERED = 32768
-_COLUMNS = "id, ino, parent, name, at_parent, at_name, identity, version, at_content, at_attrs, pending, attempts, reason, parked"
+_COLUMNS = """
+    id, ino, parent, name, at_parent, at_name, identity, version, at_content, at_attrs, pending, attempts, reason, parked
+""".strip()
 
 
 @dataclass(frozen=True, slots=True)
@@ -264,8 +266,8 @@ class Links:
     ) -> LinkId:
         """A name that the store told us of: both halves are the same, and nothing is pending but at ``due_ns``."""
         cursor = self._execute(
-            "INSERT INTO links (ino, parent, name, at_parent, at_name, identity, version, at_content, at_attrs, pending,"
-            " attempts, reason, parked) VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, 0, '', 0)",
+            "INSERT INTO links (ino, parent, name, at_parent, at_name, identity, version, at_content, at_attrs,"
+            " pending, attempts, reason, parked) VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, 0, '', 0)",
             (ino, parent, name, parent, name, entry.identity, entry.version, content, attrs, due_ns),
         )
         assert cursor.lastrowid is not None
@@ -296,8 +298,8 @@ class Links:
             self.drop(link)
             return
         self._execute(
-            "UPDATE links SET at_parent = NULL, at_name = NULL, identity = '', version = '', at_content = 0, at_attrs = 0"
-            " WHERE id = ?",
+            "UPDATE links SET at_parent = NULL, at_name = NULL, identity = '', version = '', at_content = 0,"
+            " at_attrs = 0 WHERE id = ?",
             (link,),
         )
 

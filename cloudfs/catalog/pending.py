@@ -135,7 +135,8 @@ class Pending:
     def retry_all(self, due_ns: int) -> None:
         """Everything that failed or is parked is tried again."""
         self._execute(
-            "UPDATE links SET pending = ?, attempts = 0, parked = 0 WHERE pending > ? AND (attempts > 0 OR parked != 0)",
+            "UPDATE links SET pending = ?, attempts = 0, parked = 0"
+            " WHERE pending > ? AND (attempts > 0 OR parked != 0)",
             (due_ns, due_ns),
         )
 

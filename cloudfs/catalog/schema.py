@@ -26,9 +26,9 @@ CREATE TABLE nodes (
     atime       INTEGER NOT NULL,     -- set by utimensat only: reading does not change it
     mtime       INTEGER NOT NULL,
     ctime       INTEGER NOT NULL,
-    nlink       INTEGER NOT NULL,     -- names in the desired tree; directories 2 + subdirectories; 0: an orphan, gone with its last user
+    nlink       INTEGER NOT NULL,     -- desired names; directories: 2 + subdirectories; 0: an orphan, in use
     target      BLOB,                -- symbolic links; NULL for everything else
-    link_group  TEXT NOT NULL,        -- recorded at the store with every name of a hard-linked file; '' until there are two
+    link_group  TEXT NOT NULL,        -- stored with every name of a hard-linked file; '' until there are two
     content     INTEGER NOT NULL,     -- generation of the bytes: one more with each burst of writes
     attrs       INTEGER NOT NULL,     -- generation of everything a store keeps beside the bytes
     listed      INTEGER               -- directories: when last listed; NULL: never, so the names below are not known
@@ -65,7 +65,7 @@ CREATE TABLE staged (
     visible  INTEGER NOT NULL,     -- only so many bytes of the base show through
     extents  BLOB NOT NULL,        -- with a base: the ranges staged, pairs of little-endian u64 (start, stop)
     writing  INTEGER NOT NULL,     -- 1: an application may be in the middle of a burst of writes
-    damaged  TEXT NOT NULL         -- why the bytes are not what the application wrote, so that they are not published; ''
+    damaged  TEXT NOT NULL         -- why the bytes are not what was written, and so not published; ''
 );
 CREATE INDEX staged_writing ON staged (ino) WHERE writing != 0;
 

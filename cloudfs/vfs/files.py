@@ -237,7 +237,7 @@ class Files:
         await self._space.wait(size)
 
     def write(self, handle: int, offset: int, data: bytes) -> None:
-        """Stage ``data``. Raises `TooLarge`, `OSError`; after a failure the file is not published as if it were whole."""
+        """Stage ``data``. Raises `TooLarge`, `OSError`; after a failure the file is not published as if whole."""
         file = self._handles[handle]
         stop = offset + len(data)
         if stop > self._max_size:

@@ -32,7 +32,7 @@ class FileSystem:
         return self.catalog.nodes.get(ino)
 
     async def lookup(self, parent: int, name: bytes) -> Node | None:
-        """The node of a name, None if there is none. Raises `NameTooLong`, and `Unavailable` for an unknown directory."""
+        """The node of a name, None if there is none. Raises `NameTooLong`, `Unavailable` for an unknown directory."""
         if len(name) > NAME_MAX:
             raise NameTooLong("names have at most 255 bytes")
         if name == b".":

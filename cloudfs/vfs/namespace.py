@@ -1,4 +1,4 @@
-"""Names: creating, linking, renaming and removing. Plain functions on the catalogue; nothing here waits for anything."""
+"""Names: creating, linking, renaming and removing. Plain functions on the catalogue; nothing here waits."""
 
 from __future__ import annotations
 

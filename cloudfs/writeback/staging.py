@@ -1,8 +1,8 @@
 """New bytes: files of the state directory that hold what the store has not got yet.
 
 A staged file is born before the first ``write()`` is answered, and ends in one of two ways: the store confirmed it
-(then it becomes a cached file) or the user deleted it. It is writable or being sent, never both: a write to a file that is
-being sent revokes the sending (`Staged.revoke`), and whoever sends finds out before it can publish anything.
+(then it becomes a cached file) or the user deleted it. It is writable or being sent, never both: a write to a file
+that is being sent revokes the sending (`Staged.revoke`), and whoever sends finds out before it can publish anything.
 """
 
 from __future__ import annotations
