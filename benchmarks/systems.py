@@ -75,7 +75,7 @@ class Cloudfs:
         mountpoint, store = place / "mount", place / "store"
         mountpoint.mkdir()
         store.mkdir()
-        command = [str(Path(sys.executable).with_name("cloudfs"))]
+        command = [sys.executable, "-m", "cloudfs"]
         options = f"state_dir={place / 'state'},cache_dir={place / 'cache'}"
         mount = [*command, "mount", f"local:{store}", str(mountpoint), "-o", options, "--foreground"]
         with _driver(mount, mountpoint) as pid:
@@ -112,4 +112,4 @@ def _wait_for_mount(process: subprocess.Popen[bytes], mountpoint: Path) -> None:
 
 
 def _run(command: Sequence[str]) -> None:
-    subprocess.run(command, check=True, timeout=STOP_TIMEOUT)
+    subprocess.run(command, cwd=CHECKOUT, check=True, timeout=STOP_TIMEOUT)
