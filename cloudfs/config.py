@@ -13,6 +13,7 @@ import tomllib
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
+from shlex import quote
 
 import platformdirs
 
@@ -112,7 +113,9 @@ def _canonical(remote: Remote, path: str) -> Source:
 def _require_directory(source: Source) -> None:
     directory = local_directory(source)
     if not directory.exists():
-        raise UsageError(f"{source.text}: there is no directory {directory}; create it with: mkdir -p {directory}")
+        raise UsageError(
+            f"{source.text}: there is no directory {directory}; create it with: mkdir -p {quote(str(directory))}"
+        )
     if not directory.is_dir():
         raise UsageError(f"{source.text}: {directory} is not a directory")
 
@@ -188,7 +191,9 @@ def _check_secrecy(file: Path, mode: int, remotes: Mapping[str, object]) -> None
     for name, table in remotes.items():
         secret = next((key for key in table if key in _SECRETS), None) if isinstance(table, dict) else None
         if secret:
-            raise UsageError(f"{file}: others may read remote.{name}.{secret}; protect it with: chmod 600 {file}")
+            raise UsageError(
+                f"{file}: others may read remote.{name}.{secret}; protect it with: chmod 600 {quote(str(file))}"
+            )
 
 
 def _nearest(word: str, choices: Iterable[str]) -> str:

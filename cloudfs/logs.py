@@ -9,6 +9,8 @@ import sys
 from io import TextIOWrapper
 from pathlib import Path
 
+from cloudfs.errors import UsageError
+
 _FORMAT = "%(asctime)s.%(msecs)03d %(levelname)-7s %(name)s: %(message)s"
 _FORMAT_OF_JOURNAL = "%(levelname)-7s %(name)s: %(message)s"
 _DATE = "%Y-%m-%d %H:%M:%S"
@@ -24,8 +26,14 @@ def log_to_terminal(debug: bool) -> None:
 
 
 def log_to_file(file: Path, debug: bool) -> None:
-    """Log to ``file`` (0600), and let whatever the interpreter itself says on standard error go there as well."""
-    handler = _LogFile(file, maxBytes=_FILE_BYTES, backupCount=_FILES_KEPT, encoding="utf-8")
+    """Log to ``file`` (0600), and let whatever the interpreter itself says on standard error go there as well.
+
+    Raises `UsageError` if it cannot be written.
+    """
+    try:
+        handler = _LogFile(file, maxBytes=_FILE_BYTES, backupCount=_FILES_KEPT, encoding="utf-8")
+    except OSError as error:
+        raise UsageError(f"cannot write the log {file}: {error.strerror}") from None
     handler.setFormatter(logging.Formatter(_FORMAT, _DATE))
     _install(handler, debug)
 

@@ -62,8 +62,10 @@ def _detach(log_file: Path, debug: bool) -> None:
     # A session of its own: no signals from the terminal. It leads it, and never opens a terminal that could adopt it.
     os.setsid()
     os.chdir("/")
-    nothing = os.open(os.devnull, os.O_RDONLY)
-    os.dup2(nothing, 0)
+    # The terminal, or a pipe somebody waits at the end of, is not ours to keep.
+    nothing = os.open(os.devnull, os.O_RDWR)
+    for standard in (0, 1, 2):
+        os.dup2(nothing, standard)
     os.close(nothing)
     log_to_file(log_file, debug)
 

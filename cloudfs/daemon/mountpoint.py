@@ -14,6 +14,7 @@ import stat
 import subprocess
 from contextlib import suppress
 from pathlib import Path
+from shlex import quote
 
 from cloudfs.daemon.mountinfo import Mounted, mounted_at, read_mounts, resolve
 from cloudfs.daemon.process import name
@@ -90,15 +91,15 @@ def unmount(mountpoint: Path, *, lazy: bool = False) -> None:
 
 def _unmount_command(mountpoint: Path, lazy: bool) -> list[str]:
     if os.geteuid() == 0:
-        # -i: else it calls /sbin/umount.cloudfs, which is us.
-        return ["umount", "-i", *(["-l"] if lazy else []), "--", os.fspath(mountpoint)]
+        # -i: else it calls /sbin/umount.cloudfs, which is us. -c: else it looks into a mount that may not answer.
+        return ["umount", "-i", "-c", *(["-l"] if lazy else []), "--", os.fspath(mountpoint)]
     return ["fusermount3", "-u", *(["-z"] if lazy else []), "--", os.fspath(mountpoint)]
 
 
 def _occupied(present: Mounted) -> str:
     where = present.mountpoint
     if present.is_ours:
-        return f"{where} is mounted already, with {present.source}; unmount it with: cloudfs umount {where}"
+        return f"{where} is mounted already, with {present.source}; unmount it with: cloudfs umount {quote(str(where))}"
     return f"{where} is mounted already, by another file system ({present.file_system})"
 
 
@@ -107,7 +108,7 @@ def _require_directory(mountpoint: Path) -> None:
         case 0:
             return
         case errno.ENOENT:
-            raise UsageError(f"there is no directory {mountpoint}; create it with: mkdir -p {mountpoint}")
+            raise UsageError(f"there is no directory {mountpoint}; create it with: mkdir -p {quote(str(mountpoint))}")
         case errno.ENOTDIR:
             raise UsageError(f"{mountpoint} is not a directory")
         case errno.ETIMEDOUT:
