@@ -14,7 +14,8 @@ from hypothesis import strategies as st
 
 from tests.mount.conftest import OPTIONS, plain_directory, require_mounting, watchdog
 from tests.mount.driver import Mount, workspace
-from tests.property.operations import Operation, Tree, disturbances, ordinary
+from tests.property.operations import disturbances, ordinary
+from tests.property.tree import Operation, Tree
 
 EXAMPLES = int(os.environ.get("CLOUDFS_TEST_EXAMPLES", "50"))
 """Enough for every commit; set thousands for a night."""
