@@ -118,7 +118,7 @@ def watchdog(mount: Mount) -> threading.Timer:
     """Ends a test that hangs in the kernel, where no signal reaches it."""
 
     def bite() -> None:
-        faulthandler.dump_traceback(sys.__stderr__)
+        faulthandler.dump_traceback(sys.__stderr__ or 2)
         mount.abort()
 
     timer = threading.Timer(HANG_AFTER, bite)

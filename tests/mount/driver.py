@@ -37,13 +37,14 @@ class Mount:
         *,
         environment: dict[str, str] | None = None,
         state: Path | None = None,
+        cache: Path | None = None,
         prefix: Sequence[str] = (),
     ) -> None:
         self.home = home
         self.path = home / "mnt"
         self.store = home / "store"
         self.state = state or home / "state"
-        self.cache = home / "cache"
+        self.cache = cache or home / "cache"
         self.options = tuple(options)
         self.prefix = tuple(prefix)
         self.environment = {**os.environ, "CLOUDFS_CONFIG": str(home / "config.toml"), **(environment or {})}

@@ -18,7 +18,7 @@ def fill(root: Identity, count: int = COUNT) -> set[str]:
 
 
 def drain(root: Identity, stream: int, limit: int = 100_000) -> list[str]:
-    found = []
+    found: list[str] = []
     for _ in range(limit):
         name = root.readdir(stream)
         if name is None:
