@@ -1,0 +1,193 @@
+"""The space of the cache: what is used, what may still come in, what has to go.
+
+Evicted first are contents nobody has open, the least recently used of them before others; then blocks of open
+contents. Reads never hold on to a block, so any block may go at any time.
+"""
+
+from __future__ import annotations
+
+import os
+from pathlib import Path
+
+import trio
+
+from cloudfs.cache.blocks import Blocks
+from cloudfs.cache.contract import ContentKey
+from cloudfs.cache.files import FAN_OUT, DataFiles
+from cloudfs.cache.index import Index, Record
+from cloudfs.cache.runs import Runs
+from cloudfs.cache.shelf import Shelf
+
+_BATCH = 64
+_MOST_SLACK = 4 << 20
+"""Bytes made free beyond what is asked, so that not every block that comes in has to search for one to go."""
+_NOT_WORTH_CUTTING = 1 << 20
+"""A closed content of at most so many bytes goes as a whole."""
+
+
+class Ledger:
+    """All contents of the cache, in ``directory``, within ``limit`` bytes.
+
+    ``shelves`` are those of open contents; of the others there is nothing in memory.
+    """
+
+    def __init__(self, directory: Path, limit: int, boot: bytes) -> None:
+        self.limit = limit
+        self.files = DataFiles(directory)
+        self.shelves: dict[ContentKey, Shelf] = {}
+        self.index = Index(directory, boot, self._lost)
+        self._reserved = 0
+        self._settled = trio.lowlevel.ParkingLot()
+        self._unswept = set(range(FAN_OUT))
+
+    @property
+    def used(self) -> int:
+        return self.index.used + self._reserved
+
+    def open(self, key: ContentKey, size: int) -> Shelf:
+        """The shelf of a content that was not open."""
+        shelf = self.shelves[key] = Shelf(key, size, self.files, self.index)
+        return shelf
+
+    def close(self, key: ContentKey) -> None:
+        if key in self.shelves:
+            self.shelves.pop(key).close()
+
+    def adopt(self, key: ContentKey, size: int, source: str, present: Runs, unsummed: Runs) -> None:
+        """Take over a file by rename; what was there under ``key`` is forgotten first. Raises ``OSError``."""
+        self.forget(key)
+        self.files.take(source, key)
+        if key in self.shelves:
+            self.shelves[key].replace(present, unsummed)
+        else:
+            record = Record(key, size, present.pack(), unsummed.pack(), self.index.tick())
+            self.index.used += record.occupied
+            self.index.put(record)
+        if self.used > self.limit:
+            self.shrink(self.limit - self._slack)
+
+    def forget(self, key: ContentKey) -> None:
+        """Delete a content, open or not."""
+        if key in self.shelves:
+            self.shelves[key].discard()
+        elif (record := self.index.find(key)) is not None:
+            self._remove([record])
+
+    def take(self, old: ContentKey, key: ContentKey, path: str) -> tuple[Blocks, int] | None:
+        """Move the file of a content that is not open out of here to ``path``, and give its sums to ``key``.
+
+        Returns its blocks and a descriptor, or None if it is not cached.
+        """
+        record = self.index.find(old)
+        if record is None:
+            return None
+        self.index.inherit(old, key)
+        self.index.used -= record.occupied
+        self.index.commit([old])
+        present, unsummed = Runs.unpack(record.present), Runs.unpack(record.unsummed)
+        blocks = Blocks(record.size, present, unsummed, lambda number: self.index.chapter(key, number))
+        try:
+            descriptor = self.files.detach(old, path)
+        except OSError:
+            self.files.remove(old)
+            return None
+        blocks.cut(os.fstat(descriptor).st_size)
+        return blocks, descriptor
+
+    def reserve(self, wanted: int) -> bool:
+        """Make room for ``wanted`` bytes, and keep it until `release`; False if there cannot be so much."""
+        if self.used + wanted > self.limit:
+            if wanted > self.limit:
+                return False
+            self.shrink(max(0, self.limit - wanted - self._slack))
+        if self.used + wanted > self.limit:
+            return False
+        self._reserved += wanted
+        return True
+
+    def release(self, reserved: int) -> None:
+        self._reserved -= reserved
+        if not self._reserved:
+            self._settled.unpark_all()
+
+    async def settle(self) -> None:
+        """Wait for those who have reserved room."""
+        while self._reserved:
+            await self._settled.park()
+
+    def shrink(self, wanted: int) -> int:
+        """Evict until ``used <= wanted`` or nothing is left to evict; bytes freed."""
+        before = self.used
+        if before > wanted:
+            self._evict_closed(wanted)
+        for shelf in list(self.shelves.values()):
+            if self.used > wanted and not shelf.pinned:
+                shelf.evict(self.used - wanted)
+        return before - self.used
+
+    def save(self) -> None:
+        """Write to the index what is known; survives ``kill -9`` afterwards."""
+        for shelf in self.shelves.values():
+            shelf.save()
+        self.index.commit()
+
+    def close_all(self) -> None:
+        """Nothing comes in or is found afterwards; what is still read comes from the store."""
+        self.limit = 0
+        for key in list(self.shelves):
+            self.close(key)
+        self.index.close()
+
+    def take_unswept(self) -> int | None:
+        """A data directory that may hold files the index does not know."""
+        return self._unswept.pop() if self._unswept else None
+
+    def remove_strays(self, number: int, names: list[str]) -> None:
+        """Delete those ``names`` of data directory ``number`` which the index does not know."""
+        for name in names:
+            if name not in self.shelves and self.index.find(ContentKey(name)) is None:
+                self.files.remove_stray(number, name)
+
+    @property
+    def _slack(self) -> int:
+        return min(_MOST_SLACK, self.limit // 32)
+
+    def _evict_closed(self, wanted: int) -> None:
+        after = -1
+        while self.used > wanted:
+            batch = self.index.oldest(_BATCH, after)
+            if not batch:
+                break
+            after = batch[-1][1]
+            self._evict_some([key for key, _ in batch if key not in self.shelves], self.used - wanted)
+
+    def _evict_some(self, keys: list[ContentKey], excess: int) -> None:
+        whole = []
+        for record in filter(None, map(self.index.find, keys)):
+            if excess <= 0:
+                break
+            if record.occupied > max(excess, _NOT_WORTH_CUTTING):
+                self._cut(record, excess)
+                break
+            whole.append(record)
+            excess -= record.occupied
+        self._remove(whole)
+
+    def _cut(self, record: Record, excess: int) -> None:
+        shelf = Shelf(record.key, record.size, self.files, self.index, touch=False)
+        shelf.evict(excess)
+        shelf.close()
+
+    def _remove(self, records: list[Record]) -> None:
+        self.index.used -= sum(record.occupied for record in records)
+        self.index.commit([record.key for record in records])
+        for record in records:
+            self.files.remove(record.key)
+
+    def _lost(self) -> None:
+        """The index was started over: the files of what is unknown now are strays."""
+        for shelf in self.shelves.values():
+            shelf.save_again()
+        closed = [record for record in self.index.pending() if record.key not in self.shelves]
+        self.index.used = sum(known.occupied for known in (*closed, *self.shelves.values()))
+        self._unswept.update(range(FAN_OUT))
