@@ -68,9 +68,10 @@ def test_relative_directories_are_taken_from_here(monkeypatch: pytest.MonkeyPatc
     "text",
     """
     defaults rw auto noauto nofail nouser nosuid nodev exec async sync atime relatime strictatime norelatime
-    nostrictatime diratime nodiratime lazytime nolazytime dirsync iversion noiversion mand nomand silent loud _netdev owner group
-    x-systemd.automount x-systemd.requires=network.target x-gvfs-show X-mount.mkdir comment=backup helper=cloudfs
-    uhelper=udisks2 user=alice fsname=x subtype=cloudfs default_permissions nonempty noxattr quota noquota
+    nostrictatime diratime nodiratime lazytime nolazytime dirsync iversion noiversion mand nomand silent loud
+    _netdev owner group x-systemd.automount x-systemd.requires=network.target x-gvfs-show X-mount.mkdir
+    comment=backup helper=cloudfs uhelper=udisks2 user=alice fsname=x subtype=cloudfs default_permissions nonempty
+    noxattr quota noquota
     """.split(),  # noqa: SIM905
 )
 def test_what_mount_says_by_itself_changes_nothing(text: str) -> None:

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import difflib
 import importlib
-import os
 import sys
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
@@ -16,7 +15,6 @@ from cloudfs.cli.text import printable
 from cloudfs.errors import CloudfsError
 
 INTERRUPTED = 130
-_BROKEN_PIPE = 141
 
 
 @dataclass(frozen=True, slots=True)
@@ -94,8 +92,8 @@ class Program(click.Group):
 
     def _guarded(self, *arguments: Any, **keywords: Any) -> int:
         try:
+            # A reader that has gone ends this with exit status 1 and no word: click sees to that.
             status = super().main(*arguments, **{**keywords, "standalone_mode": False})
-            sys.stdout.flush()
             return status if isinstance(status, int) else 0
         except click.Abort:
             return INTERRUPTED
@@ -108,10 +106,6 @@ class Program(click.Group):
             return error.exit_code
         except CloudfsError as error:
             complain(str(error))
-        except BrokenPipeError:
-            # Whoever read has gone; what is still buffered must not complain at exit.
-            os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
-            return _BROKEN_PIPE
         except OSError as error:
             complain(f"{error.filename}: {error.strerror}" if error.filename else str(error.strerror or error))
         return 1

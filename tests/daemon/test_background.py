@@ -39,15 +39,13 @@ class Starter:
     log: Path
     go: Path
 
+    def command(self, work: str) -> list[str]:
+        program = PROGRAM.format(work=work.replace("\n", "\n    "))
+        return [sys.executable, "-c", program, str(self.log), str(self.go)]
+
     def run(self, work: str) -> str:
         """What the starting process printed, which it did because it ended: pipes a daemon keeps open would hang it."""
-        done = subprocess.run(
-            [sys.executable, "-c", PROGRAM.format(work=work.replace("\n", "\n    ")), self.log, self.go],
-            capture_output=True,
-            text=True,
-            timeout=60,
-            check=True,
-        )
+        done = subprocess.run(self.command(work), capture_output=True, text=True, timeout=60, check=True)
         assert done.stderr == ""
         return done.stdout.strip()
 
@@ -129,8 +127,7 @@ def test_being_ready_twice_is_being_ready(starter: Starter) -> None:
 
 def test_interrupting_the_start_ends_the_daemon(starter: Starter) -> None:
     work = "print(os.getpid(), flush=True)\nopen(go).read()\nopen(go).read()"
-    program = [sys.executable, "-c", PROGRAM.format(work=work.replace("\n", "\n    ")), starter.log, starter.go]
-    with subprocess.Popen(program, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL) as process:
+    with subprocess.Popen(starter.command(work), stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL) as process:
         # Whoever opens the other end of the FIFO is the daemon, waiting.
         with open(starter.go, "w"):
             daemon = int(starter.log.read_text())

@@ -1,0 +1,87 @@
+from __future__ import annotations
+
+import os
+from typing import Any
+
+import pytest
+
+from cloudfs.daemon.process import birth
+from tests.cli.conftest import STATUS, STORED, World
+
+PARKED = {"parked": [{"path": "a b", "reason": "the store is full"}], "pending": {"files": 0, "bytes": 0}}
+LATE = {"parked": [], "pending": {"files": 3, "bytes": 5 << 20}}
+
+UMOUNT = "umount -i -c -- /mnt/backup" if os.geteuid() == 0 else "fusermount3 -u -- /mnt/backup"
+UMOUNT_LAZY = UMOUNT.replace(" --", " -l --" if os.geteuid() == 0 else " -z --")
+
+
+def test_it_waits_and_returns_when_the_daemon_has_ended(world: World) -> None:
+    pid = world.daemon("/mnt/backup", wait=[{"result": STORED}])
+    done = world.run("umount", "/mnt/backup")
+    assert (done.returncode, done.stdout, done.stderr) == (0, "", "")
+    assert world.unmounted == [UMOUNT]
+    assert birth(pid) is None
+    assert ["wait", {"paths": [""], "timeout": None}] in world.requests("/mnt/backup")
+
+
+@pytest.mark.parametrize(
+    ("answer", "message"),
+    [
+        ({"result": PARKED}, "/mnt/backup/a b is parked: the store is full\ncloudfs: /mnt/backup is still mounted"),
+        ({"result": LATE}, "/mnt/backup is still mounted: 3 files (5 MiB) still to be stored"),
+        ({"error": "an odd thing"}, "/mnt/backup is still mounted: an odd thing"),
+    ],
+)
+def test_it_stays_mounted_unless_all_is_stored(world: World, answer: dict[str, Any], message: str) -> None:
+    pid = world.daemon("/mnt/backup", wait=[answer])
+    done = world.run("umount", "--timeout", "5m", "/mnt/backup")
+    assert done.returncode == 1
+    assert done.stderr.startswith(f"cloudfs: {message}")
+    assert done.stderr.endswith("to unmount all the same: cloudfs umount --no-wait /mnt/backup\n")
+    assert world.unmounted == []
+    assert birth(pid) is not None
+    assert world.requests("/mnt/backup")[-1] == ["wait", {"paths": [""], "timeout": 300.0}]
+
+
+def test_the_mount_option_says_how_long_to_wait(world: World) -> None:
+    status = {**STATUS, "options": {"umount_timeout": 2.5}}
+    world.daemon("/mnt/backup", status=[{"result": status}], wait=[{"result": STORED}])
+    assert world.run("umount", "/mnt/backup").returncode == 0
+    assert world.requests("/mnt/backup")[-1] == ["wait", {"paths": [""], "timeout": 2.5}]
+
+
+def test_no_wait_asks_nothing(world: World) -> None:
+    pid = world.daemon("/mnt/backup")
+    assert world.run("umount", "--no-wait", "/mnt/backup").returncode == 0
+    assert world.requests("/mnt/backup") == []
+    assert world.unmounted == [UMOUNT]
+    assert birth(pid) is None
+
+
+def test_lazily_asks_nothing(world: World) -> None:
+    world.daemon("/mnt/backup")
+    assert world.run("umount", "-l", "/mnt/backup").returncode == 0
+    assert world.unmounted == [UMOUNT_LAZY]
+
+
+def test_the_flags_of_umount_helpers(world: World) -> None:
+    world.daemon("/mnt/backup", wait=[{"result": STORED}])
+    assert world.run("umount", "/mnt/backup", "-n", "-v", "-r", "-t", "fuse.cloudfs").returncode == 0
+
+
+def test_a_busy_mount(world: World) -> None:
+    world.daemon("/mnt/backup", wait=[{"result": STORED}])
+    done = world.run("umount", "/mnt/backup", FAKE_BUSY="yes")
+    assert (done.returncode, done.stderr) == (1, "cloudfs: /mnt/backup is in use\n")
+
+
+@pytest.mark.parametrize(
+    ("kind", "message"),
+    [("", "/mnt/backup is not mounted"), ("fuse.sshfs", "/mnt/backup is not a cloudfs mount but fuse.sshfs")],
+)
+def test_what_is_not_ours_to_unmount(world: World, kind: str, message: str) -> None:
+    if kind:
+        world.mount("/mnt/backup", kind=kind)
+    done = world.run("umount", "/mnt/backup")
+    assert (done.returncode, done.stderr) == (1, f"cloudfs: {message}\n")
+    assert world.unmounted == []
