@@ -62,7 +62,7 @@ That was it. Next, with a directory of your own (a USB disk, an NFS share; cloud
 
     mkdir -p ~/backup
     $VENV/bin/cloudfs mount local:/srv/backup ~/backup -o cache_size=10G
-    rsync -aHAX ~/Documents ~/backup/
+    rsync -aH ~/Documents ~/backup/
     $VENV/bin/cloudfs umount ~/backup           # returns when everything is stored
 
 For every boot, put cloudfs where mount(8) finds it, and a line into /etc/fstab:
