@@ -193,6 +193,13 @@ async def test_a_daemon_that_ends_before_it_answers(path: Path, nursery: trio.Nu
     nursery.start_soon(stop)
     with pytest.raises(DaemonGone, match="ended before it answered"):
         await in_thread(ControlClient(path).call, "wait", limit=None)
+
+
+async def test_the_socket_goes_when_the_server_does(path: Path) -> None:
+    async with trio.open_nursery() as inner:
+        await inner.start(ControlServer(path, HANDLERS).serve)
+        assert os.listdir(path.parent) == [path.name]
+        inner.cancel_scope.cancel()
     assert os.listdir(path.parent) == []
 
 
@@ -219,14 +226,12 @@ async def test_a_live_socket_is_not_replaced(call: Call, path: Path) -> None:
     assert await call("echo", x=1) == {"x": 1}
 
 
-async def test_only_its_own_socket_is_removed(path: Path, nursery: trio.Nursery) -> None:
-    await nursery.start(ControlServer(path, HANDLERS).serve)
-    os.unlink(path)
-    leave_a_stale_socket(path)
-    nursery.cancel_scope.cancel()
-    with trio.CancelScope(shield=True):
-        while nursery.child_tasks:
-            await trio.lowlevel.checkpoint()
+async def test_only_its_own_socket_is_removed(path: Path) -> None:
+    async with trio.open_nursery() as inner:
+        await inner.start(ControlServer(path, HANDLERS).serve)
+        os.unlink(path)
+        leave_a_stale_socket(path)
+        inner.cancel_scope.cancel()
     assert os.listdir(path.parent) == [path.name]
 
 
