@@ -66,11 +66,11 @@ class Identity:
         return call
 
     def outcome(self, name: str, *arguments: Any, **options: Any) -> str:
-        """``OK``, or the name of the errno."""
+        """``OK``, or the name of the errno; of the two names of 95 the one that the kernel uses."""
         try:
             self.process.call(self, name, *arguments, **options)
         except OSError as error:
-            return errno.errorcode.get(error.errno or 0, str(error.errno))
+            return "EOPNOTSUPP" if error.errno == errno.EOPNOTSUPP else errno.errorcode[error.errno or 0]
         return "OK"
 
     def effect(self, name: str, *arguments: Any, on: Sequence[str], **options: Any) -> tuple[str, ...]:
@@ -250,7 +250,7 @@ def map_read(fd: int, start: int, stop: int) -> bytes:
 
 
 def spawn(program: str, *arguments: str) -> int:
-    return subprocess.Popen([program, *arguments], stdin=subprocess.DEVNULL, close_fds=True).pid
+    return os.posix_spawn(program, [program, *arguments], {})
 
 
 def end(pid: int) -> None:
