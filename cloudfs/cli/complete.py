@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import click
 
-from cloudfs.cli.mounts import all_mounts
+from cloudfs.cli.mounts import all_mountpoints
 from cloudfs.config import load_config
 from cloudfs.errors import CloudfsError
 from cloudfs.options import WORDS
@@ -12,7 +12,7 @@ from cloudfs.options import WORDS
 
 def complete_mountpoint(ctx: click.Context, param: click.Parameter, incomplete: str) -> list[str]:
     """Our mountpoints."""
-    return [path for path in (str(mount.mountpoint) for mount in all_mounts()) if path.startswith(incomplete)]
+    return [path for path in map(str, all_mountpoints()) if path.startswith(incomplete)]
 
 
 def complete_source(ctx: click.Context, param: click.Parameter, incomplete: str) -> list[str]:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import threading
 from collections.abc import Callable
 from pathlib import Path
 
@@ -11,7 +12,7 @@ from cloudfs.cli.complete import complete_options, complete_source
 from cloudfs.cli.program import Command, Example, Manual
 from cloudfs.config import load_config, resolve_source
 from cloudfs.daemon.background import run_in_background
-from cloudfs.daemon.mountpoint import prepare_mountpoint
+from cloudfs.daemon.mountpoint import prepare_mountpoint, register_helper
 from cloudfs.daemon.request import MountRequest, make_request
 from cloudfs.errors import UsageError
 from cloudfs.logs import log_to_terminal
@@ -78,9 +79,15 @@ def command(
     request = make_request(wanted, prepare_mountpoint(mountpoint), words)
     if foreground:
         log_to_terminal(words.debug)
-        serve(request, lambda: None)
+        # In a thread: what it runs may look at the mount, which this very process has to answer.
+        serve(request, threading.Thread(target=_register, args=(request,), daemon=True).start)
     else:
         run_in_background(lambda ready: serve(request, ready), request.log_file, debug=words.debug)
+        _register(request)
+
+
+def _register(request: MountRequest) -> None:
+    register_helper(request.mountpoint, request.source.text)
 
 
 def _import_daemon() -> Serve:

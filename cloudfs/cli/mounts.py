@@ -3,12 +3,12 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Iterable
 from dataclasses import dataclass
 from pathlib import Path
 
 from cloudfs.daemon.client import ControlClient
 from cloudfs.daemon.mountinfo import Mounted, holding, mounted_at, read_mounts, resolve
+from cloudfs.daemon.mountpoint import is_dead
 from cloudfs.daemon.registry import Record, Registry
 from cloudfs.errors import UsageError
 
@@ -53,17 +53,22 @@ def find_holding(path: Path) -> tuple[Mount, str]:
 
 
 def all_mounts() -> list[Mount]:
-    """Every mount of this user, by mountpoint; also the dead ones."""
-    mounts = read_mounts()
-    recorded = [Mount(record.mountpoint, record.source, record) for record in Registry().all()]
-    known = {mount.mountpoint for mount in recorded}
-    dead = [_ours(mount, mount.mountpoint) for mount in _visible(mounts) if mount.mountpoint not in known]
-    return sorted([*recorded, *dead], key=lambda mount: mount.mountpoint)
+    """Every mount of this user, by mountpoint; also those whose daemon is dead."""
+    recorded = {record.mountpoint: Mount(record.mountpoint, record.source, record) for record in Registry().all()}
+    # Neither recorded nor dead: a mount of another runtime directory, which is somebody else's business.
+    lost = [mount for mount in _visible() if mount.mountpoint not in recorded and is_dead(mount.mountpoint)]
+    dead = [Mount(mount.mountpoint, mount.source, None) for mount in lost]
+    return sorted([*recorded.values(), *dead], key=lambda mount: mount.mountpoint)
 
 
-def _visible(mounts: Iterable[Mounted]) -> list[Mounted]:
+def all_mountpoints() -> list[Path]:
+    """Where this user has mounts, without a look at how they are."""
+    return sorted(mount.mountpoint for mount in _visible())
+
+
+def _visible() -> list[Mounted]:
     """Our mounts by this user, one for each mountpoint."""
-    mine = {mount.mountpoint: mount for mount in mounts if mount.is_ours and mount.user == os.geteuid()}
+    mine = {mount.mountpoint: mount for mount in read_mounts() if mount.is_ours and mount.user == os.geteuid()}
     return list(mine.values())
 
 

@@ -82,15 +82,15 @@ class ControlServer:
                 _log.debug("a client went away")
 
     async def _answer(self, stream: trio.SocketStream) -> None:
+        # Read even from those we refuse: closing a socket with unread data takes our answer away again.
+        line = b""
+        with trio.move_on_after(_REQUEST_SECONDS):
+            line = await _receive_line(stream)
         user = _peer_user(stream)
         if not may_control(user, os.geteuid()):
             _log.warning("user %d may not control this mount", user)
             await stream.send_all(_error("AccessDenied", "this mount belongs to another user"))
-            return
-        line = b""
-        with trio.move_on_after(_REQUEST_SECONDS):
-            line = await _receive_line(stream)
-        if line:
+        elif line:
             await self._carry_out(stream, line)
 
     async def _carry_out(self, stream: trio.SocketStream, line: bytes) -> None:

@@ -7,6 +7,7 @@ So whatever looks *into* a mountpoint does it in a child process with a time lim
 from __future__ import annotations
 
 import errno
+import logging
 import os
 import select
 import signal
@@ -16,11 +17,16 @@ from contextlib import suppress
 from pathlib import Path
 from shlex import quote
 
-from cloudfs.daemon.mountinfo import Mounted, mounted_at, read_mounts, resolve
+from cloudfs.daemon.mountinfo import FILE_SYSTEM, Mounted, mounted_at, read_mounts, resolve
 from cloudfs.daemon.process import name
 from cloudfs.errors import UsageError
 
 PROBE_SECONDS = 5.0
+HELPER = Path("/sbin/umount.cloudfs")
+"""Where umount(8) looks for its helper: a link to the ``cloudfs`` program."""
+
+_log = logging.getLogger(__name__)
+
 _UNMOUNT_SECONDS = 60.0
 _USERS_SHOWN = 5
 
@@ -87,6 +93,25 @@ def unmount(mountpoint: Path, *, lazy: bool = False) -> None:
     if "busy" in complaint:
         raise Busy(f"{mountpoint} is in use{_named_users(mountpoint)}")
     raise UsageError(f"cannot unmount {mountpoint}: {complaint or 'no reason was given'}")
+
+
+def register_helper(mountpoint: Path, source: str) -> None:
+    """Have umount(8) call ``umount.cloudfs``, which waits for uploads, where that is installed. For root only.
+
+    umount(8) calls helpers only for mounts that have an entry in util-linux's own table. A mount that does nothing
+    but that is how to write one; without it ``umount`` works, and waits for nothing.
+    """
+    if os.geteuid() != 0 or not HELPER.exists():
+        return
+    options = f"helper={HELPER.suffix.removeprefix('.')},_netdev"
+    command = ["mount", "-i", "-c", "-f", "-t", FILE_SYSTEM, "-o", options, "--", source, os.fspath(mountpoint)]
+    try:
+        done = subprocess.run(command, capture_output=True, text=True, timeout=_UNMOUNT_SECONDS, check=False)
+    except (OSError, subprocess.TimeoutExpired) as error:
+        _log.warning("umount will not wait for uploads: %s", error)
+        return
+    if done.returncode != 0:
+        _log.warning("umount will not wait for uploads: %s", done.stderr.strip())
 
 
 def _unmount_command(mountpoint: Path, lazy: bool) -> list[str]:

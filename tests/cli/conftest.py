@@ -4,10 +4,12 @@ from __future__ import annotations
 
 import json
 import os
+import pty
 import signal
 import subprocess
 import sys
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
@@ -93,6 +95,27 @@ class World:
             check=False,
             env={**self.environment, **environment},
         )
+
+    @contextmanager
+    def terminal(self, *arguments: str) -> Iterator[tuple[subprocess.Popen[bytes], Callable[[], str]]]:
+        """The command on a terminal, and what reads from there: empty at the end."""
+        leader, follower = pty.openpty()
+
+        def read() -> str:
+            try:
+                return os.read(leader, 4096).decode()
+            except OSError:  # nobody has the other end open any more
+                return ""
+
+        environment = {**self.environment, "TERM": "xterm", "COLUMNS": "120"}
+        command = self.command(*arguments)
+        with subprocess.Popen(command, stdout=follower, stderr=follower, env=environment) as process:
+            os.close(follower)
+            try:
+                yield process, read
+            finally:
+                process.kill()
+                os.close(leader)
 
 
 @pytest.fixture

@@ -30,20 +30,21 @@ def test_a_path_inside_is_passed_on(world: World) -> None:
     assert world.requests("/mnt/backup") == [["status", {"path": "b c"}]]
 
 
-def test_all_mounts_also_dead_and_silent_ones(world: World) -> None:
+def test_all_mounts_also_dead_ones_but_not_those_of_others(world: World) -> None:
     world.daemon("/mnt/a")
     world.daemon("/mnt/c", status=["crash"])
-    world.mount("/mnt/b", "x:dead")
+    world.mount("/mnt/dead", "x:y")
+    world.mount("/mnt/elsewhere")
     world.mount("/mnt/other", kind="fuse.sshfs")
     found = json.loads(world.run("status", "--json").stdout)
     assert [(status["mountpoint"], status["state"]) for status in found] == [
         ("/mnt/a", "uploading"),
-        ("/mnt/b", "dead"),
         ("/mnt/c", "dead"),
+        ("/mnt/dead", "dead"),
     ]
     for status in found:
         assert set(status) >= SHAPE
-    assert "/mnt/b" in world.run("status").stdout
+    assert "/mnt/dead" in world.run("status").stdout
 
 
 def test_a_daemon_with_an_error(world: World) -> None:
@@ -74,6 +75,19 @@ def test_watching_goes_on_until_it_is_interrupted(world: World) -> None:
         assert watch.stderr.read().strip() == b""
 
 
+def test_a_terminal_shows_each_look_in_place_of_the_last(world: World) -> None:
+    world.daemon("/mnt/backup", status=[{"event": {}}, {"result": STATUS}])
+    with world.terminal("status", "--watch", "--interval", "0.01", "/mnt/backup") as (watch, read):
+        shown = ""
+        while shown.count("uploading") < 6:
+            shown += read()
+        watch.send_signal(signal.SIGINT)
+        while read():
+            pass
+        assert watch.wait(30) == 130
+    assert "\x1b[1A" in shown, "the cursor goes up"
+
+
 def test_a_reader_that_has_seen_enough(world: World) -> None:
     world.daemon("/mnt/backup")
     command = world.command("status", "--watch", "--interval", "0.01", "/mnt/backup")
@@ -93,7 +107,7 @@ def test_a_name_of_any_bytes(world: World) -> None:
 
 
 def test_a_killed_daemon_leaves_no_record(world: World) -> None:
-    world.daemon("/mnt/backup")
+    world.daemon("/mnt/dead")
     world.daemons[0].kill()
     world.daemons[0].wait(30)
     assert json.loads(world.run("status", "--json").stdout)[0]["state"] == "dead"

@@ -85,3 +85,20 @@ def test_what_is_not_ours_to_unmount(world: World, kind: str, message: str) -> N
     done = world.run("umount", "/mnt/backup")
     assert (done.returncode, done.stderr) == (1, f"cloudfs: {message}\n")
     assert world.unmounted == []
+
+
+@pytest.mark.parametrize(("flags", "status"), [([], 1), (["--no-wait"], 0)])
+def test_a_dead_mount_is_cleared_away_and_the_way_on_is_said(world: World, flags: list[str], status: int) -> None:
+    world.mount("/mnt/dead", "x:y")
+    done = world.run("umount", *flags, "/mnt/dead")
+    assert done.returncode == status
+    assert done.stderr.endswith("the next mount stores it: cloudfs mount x:y /mnt/dead\n")
+    assert world.unmounted == [UMOUNT_LAZY.replace("backup", "dead")]
+
+
+def test_a_mount_of_somebody_else_is_not_waited_for(world: World) -> None:
+    world.mount("/mnt/elsewhere", "x:y")
+    done = world.run("umount", "/mnt/elsewhere")
+    assert done.returncode == 1
+    assert "no daemon of yours answers for /mnt/elsewhere" in done.stderr
+    assert world.unmounted == []

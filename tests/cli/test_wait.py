@@ -1,7 +1,6 @@
 from __future__ import annotations
 
 import os
-import pty
 import signal
 import subprocess
 from typing import Any
@@ -81,16 +80,9 @@ def test_interrupting(world: World) -> None:
 
 def test_a_terminal_gets_a_progress_bar(world: World) -> None:
     world.daemon("/mnt/backup", wait=[{"event": EVENT}, {"result": STORED}])
-    leader, follower = pty.openpty()
-    environment = {**world.environment, "TERM": "xterm", "COLUMNS": "120"}
-    with subprocess.Popen(world.command("wait"), stderr=follower, env=environment) as wait:
-        os.close(follower)
-        shown = b""
-        try:
-            while part := os.read(leader, 4096):
-                shown += part
-        except OSError:  # the other end is closed
-            pass
-        os.close(leader)
+    with world.terminal("wait") as (wait, read):
+        shown = ""
+        while part := read():
+            shown += part
         assert wait.wait(30) == 0
-    assert b"2 files left" in shown
+    assert "2 files left" in shown

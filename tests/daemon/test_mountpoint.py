@@ -12,7 +12,7 @@ from pathlib import Path
 import pytest
 
 from cloudfs.daemon.mountinfo import mounted_at, read_mounts
-from cloudfs.daemon.mountpoint import Busy, is_dead, prepare_mountpoint, probe, unmount, using
+from cloudfs.daemon.mountpoint import Busy, is_dead, prepare_mountpoint, probe, register_helper, unmount, using
 from cloudfs.errors import UsageError
 
 needs_root = pytest.mark.skipif(os.geteuid() != 0 or not os.path.exists("/dev/fuse"), reason="mounting needs root")
@@ -154,3 +154,38 @@ def test_without_the_program(mountpoint: Path, monkeypatch: pytest.MonkeyPatch, 
     monkeypatch.setenv("PATH", str(tmp_path))
     with pytest.raises(UsageError, match=r"the program (umount|fusermount3) is missing"):
         unmount(mountpoint)
+
+
+class TestHelper:
+    """The entry in util-linux's table, written by a ``mount`` of the test's own."""
+
+    @pytest.fixture
+    def world(self, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+        (tmp_path / "mount").write_text(f'#!/bin/sh\necho "$@" > {tmp_path}/called\nexit 0\n')
+        (tmp_path / "mount").chmod(0o755)
+        monkeypatch.setenv("PATH", f"{tmp_path}:{os.environ['PATH']}")
+        monkeypatch.setattr("cloudfs.daemon.mountpoint.HELPER", tmp_path / "umount.cloudfs")
+        monkeypatch.setattr(os, "geteuid", lambda: 0)
+        return tmp_path
+
+    def test_a_fake_mount_names_the_helper(self, world: Path) -> None:
+        (world / "umount.cloudfs").touch()
+        register_helper(Path("/mnt/x"), "backup:photos")
+        expected = "-i -c -f -t fuse.cloudfs -o helper=cloudfs,_netdev -- backup:photos /mnt/x\n"
+        assert (world / "called").read_text() == expected
+
+    def test_nothing_is_done_without_the_helper(self, world: Path) -> None:
+        register_helper(Path("/mnt/x"), "backup:photos")
+        assert not (world / "called").exists()
+
+    def test_nothing_is_done_for_others_than_root(self, world: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+        (world / "umount.cloudfs").touch()
+        monkeypatch.setattr(os, "geteuid", lambda: 1000)
+        register_helper(Path("/mnt/x"), "backup:photos")
+        assert not (world / "called").exists()
+
+    def test_a_refusal_is_a_warning(self, world: Path, caplog: pytest.LogCaptureFixture) -> None:
+        (world / "umount.cloudfs").touch()
+        (world / "mount").write_text("#!/bin/sh\necho no >&2\nexit 1\n")
+        register_helper(Path("/mnt/x"), "backup:photos")
+        assert "umount will not wait for uploads: no" in caplog.text
