@@ -46,13 +46,15 @@ def mount_with(request: pytest.FixtureRequest) -> Iterator[Callable[..., Mount]]
         pytest.skip("needs a driver")
     require_mounting()
     made: list[tuple[Mount, threading.Timer]] = []
+    own_limit = request.node.get_closest_marker("timeout")
+    patience = own_limit.args[0] - 20 if own_limit else HANG_AFTER
     with workspace() as home:
 
         def make(*options: str, started: bool = True, **settings: object) -> Mount:
             own = home / str(len(made))
             own.mkdir()
             mount = Mount(own, (*OPTIONS, *options), **settings)  # type: ignore[arg-type]
-            made.append((mount, watchdog(mount)))
+            made.append((mount, watchdog(mount, patience)))
             if started:
                 mount.start()
             return mount
@@ -114,14 +116,14 @@ def directory(volume: Volume) -> Iterator[Path]:
         timer.cancel()
 
 
-def watchdog(mount: Mount) -> threading.Timer:
+def watchdog(mount: Mount, seconds: float = HANG_AFTER) -> threading.Timer:
     """Ends a test that hangs in the kernel, where no signal reaches it."""
 
     def bite() -> None:
         faulthandler.dump_traceback(sys.__stderr__ or 2)
         mount.abort()
 
-    timer = threading.Timer(HANG_AFTER, bite)
+    timer = threading.Timer(seconds, bite)
     timer.daemon = True
     timer.start()
     return timer

@@ -49,7 +49,7 @@ class Mount:
         self.prefix = tuple(prefix)
         self.environment = {**os.environ, "CLOUDFS_CONFIG": str(home / "config.toml"), **(environment or {})}
         for directory in (self.path, self.store, self.state, self.cache):
-            directory.mkdir(exist_ok=True)
+            directory.mkdir(parents=True, exist_ok=True)
         (home / "config.toml").touch()
 
     def command(self, *arguments: str, limit: float = COMMAND_LIMIT) -> subprocess.CompletedProcess[str]:

@@ -113,6 +113,7 @@ def test_a_hundred_thousand_pending_files(mount_with: Callable[..., Mount]) -> N
     started = time.monotonic()
     mount.remount()
     without = time.monotonic() - started
+    assert os.listdir(mount.path) == []
     away = mount.store.rename(mount.home / "away")
     for number in range(PENDING):
         if number % 1_000 == 0:
