@@ -20,4 +20,12 @@ def conflict_name(name: bytes, host: str, now_ns: int, attempt: int = 0) -> byte
     number = f" {attempt + 1}" if attempt else ""
     tag = f" (conflict {host} {date}{number})".encode()
     room = NAME_MAX - len(tag) - len(dot) - len(extension)
-    return stem[:room] + tag + dot + extension
+    return _cut(stem, room) + tag + dot + extension
+
+
+def _cut(stem: bytes, room: int) -> bytes:
+    """At most ``room`` bytes of it; what is UTF-8 stays UTF-8."""
+    if len(stem) <= room:
+        return stem
+    ends = (room - back for back in range(4) if stem[room - back] & 0xC0 != 0x80)
+    return stem[: next(ends, room)]
