@@ -81,7 +81,7 @@ def plan(facts: Facts, can: Capabilities) -> Action:
     if link.doomed:
         return _plan_removal(facts)
     if facts.ring and link.stored:
-        return Action(Step.MOVE_ASIDE)
+        return Action(Step.MOVE_ASIDE if can.directory_move or not facts.is_directory else Step.SPLIT)
     if facts.parent is not None and not facts.parent.stored:
         return Action(Step.WAIT, other=facts.parent.id)
     if link.in_place:
