@@ -85,8 +85,8 @@ class Record:
 class Index:
     """The table of contents. All methods are for one thread; none raises for a broken index, they start over.
 
-    ``used`` is the bytes on disk, as the index has them at the start, and kept by the caller from then on. ``lost()`` is
-    called after the index was started over: all that was known is gone, but for `pending`.
+    ``used`` is the bytes on disk, as the index has them at the start, and kept by the caller from then on. ``lost()``
+    is called after the index was started over: all that was known is gone, but for `pending`.
     """
 
     def __init__(self, directory: Path, boot: bytes, lost: Callable[[], None]) -> None:

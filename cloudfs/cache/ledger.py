@@ -188,6 +188,6 @@ class Ledger:
         """The index was started over: the files of what is unknown now are strays."""
         for shelf in self.shelves.values():
             shelf.save_again()
-        closed = [record for record in self.index.pending() if record.key not in self.shelves]
-        self.index.used = sum(known.occupied for known in (*closed, *self.shelves.values()))
+        closed = (record.occupied for record in self.index.pending() if record.key not in self.shelves)
+        self.index.used = sum(shelf.occupied for shelf in self.shelves.values()) + sum(closed)
         self._unswept.update(range(FAN_OUT))

@@ -9,6 +9,7 @@ from random import Random
 
 import pytest
 import trio
+import trio.testing
 
 from cloudfs.cache.blocks import BLOCK
 from cloudfs.cache.contract import ContentKey
@@ -95,10 +96,24 @@ def on_disk(home: Path) -> int:
     return sum(path.stat().st_blocks * 512 for path in data_files(home))
 
 
+def modes(home: Path) -> dict[str, set[int]]:
+    found: dict[str, set[int]] = {"directory": set(), "file": set()}
+    for path in (home, *home.rglob("*")):
+        found["directory" if path.is_dir() else "file"].add(path.stat().st_mode & 0o777)
+    return found
+
+
 def stage(directory: Path, data: bytes, name: str = "staged") -> Path:
     path = directory / name
     path.write_bytes(data)
     return path
+
+
+async def settled(cache: DiskCache) -> None:
+    """What was read ahead is stored, or given up."""
+    await trio.testing.wait_all_tasks_blocked()
+    await cache._ledger.settle()
+    await trio.testing.wait_all_tasks_blocked()
 
 
 async def read_all(cache: DiskCache, origin: Origin, key: ContentKey = KEY, step: int = BLOCK) -> bytes:
@@ -107,3 +122,4 @@ async def read_all(cache: DiskCache, origin: Origin, key: ContentKey = KEY, step
         return b"".join([await content.read(at, at + step) for at in range(0, len(origin.content), step)])
     finally:
         content.close()
+        await settled(cache)

@@ -15,7 +15,7 @@ from cloudfs.cache.contract import Cache, CachedContent, ContentKey
 from cloudfs.cache.disk import DiskCache
 from cloudfs.errors import StateInUse
 
-from .conftest import KEY, MEBI, data_file, data_files, noise, on_disk, origin_of, read_all, running, stage
+from .conftest import KEY, MEBI, data_file, data_files, modes, noise, on_disk, origin_of, read_all, running, stage
 
 
 async def test_it_is_a_cache(cache: DiskCache) -> None:
@@ -72,9 +72,7 @@ async def test_nobody_else_can_look_into_the_cache(cache: DiskCache, home: Path,
     staged = stage(tmp_path, noise(1000))
     staged.chmod(0o644)
     cache.adopt(ContentKey("other"), 1000, staged)
-    for path in home.rglob("*"):
-        assert path.stat().st_mode & 0o777 == (0o700 if path.is_dir() else 0o600), path
-    assert home.stat().st_mode & 0o777 == 0o700
+    assert modes(home) == {"directory": {0o700}, "file": {0o600}}
 
 
 async def test_two_processes_cannot_have_the_same_cache(cache: DiskCache, home: Path, nursery: trio.Nursery) -> None:
@@ -233,6 +231,54 @@ async def test_killed_at_any_moment_it_never_lies(home: Path, tmp_path: Path) ->
         async with running(copy) as cache:
             assert await read_all(cache, origin, keys[0]) == origin.content
             assert await read_all(cache, patched, keys[1]) == patched.content
+
+
+async def test_killed_after_a_block_was_fetched_into_a_new_file(home: Path, tmp_path: Path) -> None:
+    """The index must not still claim the blocks of the file that was there before."""
+    origin = origin_of(4 * BLOCK)
+    async with running(home) as cache:
+        cache.adopt(KEY, 4 * BLOCK, stage(tmp_path, origin.content))
+        cache._ledger.save()
+        data_file(home).unlink()
+        content = cache.open(KEY, 4 * BLOCK, origin.fetch)
+        await content.read(3 * BLOCK, 4 * BLOCK)
+        shutil.copytree(home, tmp_path / "killed")
+        content.close()
+    async with running(tmp_path / "killed") as cache:
+        assert await read_all(cache, origin) == origin.content
+
+
+@pytest.mark.parametrize("opened", [True, False])
+async def test_killed_after_blocks_were_evicted(home: Path, tmp_path: Path, opened: bool) -> None:
+    origin = origin_of(4 * MEBI)
+    async with running(home) as cache:
+        cache.adopt(KEY, 4 * MEBI, stage(tmp_path, origin.content))
+        cache._ledger.save()
+        content = cache.open(KEY, 4 * MEBI, origin.fetch)
+        if not opened:
+            content.close()
+        cache.shrink(3 * MEBI)
+        shutil.copytree(home, tmp_path / "killed")
+        content.close()
+    async with running(tmp_path / "killed") as cache:
+        assert await read_all(cache, origin) == origin.content
+
+
+@pytest.mark.parametrize("opened", [True, False])
+async def test_a_file_cut_off_behind_our_back_is_fetched_again(
+    cache: DiskCache, home: Path, tmp_path: Path, opened: bool
+) -> None:
+    origin = origin_of(8 * BLOCK)
+    cache.adopt(KEY, 8 * BLOCK, stage(tmp_path, origin.content))
+    content = cache.open(KEY, 8 * BLOCK, origin.fetch)
+    if opened:
+        assert content.read_nowait(0, 8 * BLOCK) == origin.content
+    data_file(home).write_bytes(origin.content[: BLOCK + 9])
+    assert await content.read(7 * BLOCK, 8 * BLOCK) == origin.content[7 * BLOCK :]
+    assert content.read_nowait(0, BLOCK) == origin.content[:BLOCK]
+    assert content.read_nowait(3 * BLOCK, 4 * BLOCK) is None
+    assert await content.read(0, 8 * BLOCK) == origin.content
+    content.close()
 
 
 async def swept(cache: DiskCache) -> None:
