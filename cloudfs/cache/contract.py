@@ -38,7 +38,10 @@ class CachedContent(Protocol):
 
 
 class Cache(Protocol):
-    """All cached versions of one mount, within ``limit`` bytes."""
+    """All cached versions of one mount, within ``limit`` bytes.
+
+    For the trio thread; `adopt_patch`, which may copy much, also for a worker thread of it.
+    """
 
     limit: int
 
@@ -53,10 +56,11 @@ class Cache(Protocol):
         """Take over a whole staged file as this version, by rename; ``staged`` is gone afterwards, in any case."""
         ...
 
-    def adopt_patch(
-        self, old: ContentKey, key: ContentKey, size: int, staged: Path, extents: Sequence[Extent]
-    ) -> None:
-        """The same for a staged file that holds only ``extents`` of a change to ``old``, whose blocks are kept."""
+    def adopt_patch(self, old: ContentKey, key: ContentKey, size: int, staged: Path, extents: Sequence[Extent]) -> None:
+        """The same for a staged file that holds only ``extents`` of a change to ``old``, whose blocks are kept.
+
+        What is in no extent is as in ``old``, up to the smaller of the two sizes; beyond that it is fetched.
+        """
         ...
 
     def forget(self, key: ContentKey) -> None:

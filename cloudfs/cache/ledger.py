@@ -21,8 +21,8 @@ from cloudfs.cache.shelf import Shelf
 _BATCH = 64
 _MOST_SLACK = 4 << 20
 """Bytes made free beyond what is asked, so that not every block that comes in has to search for one to go."""
-_NOT_WORTH_CUTTING = 1 << 20
-"""A closed content of at most so many bytes goes as a whole."""
+_CUT = 1 << 20
+"""A closed content of at most so many bytes goes as a whole; of a larger one at least so many bytes go at once."""
 
 
 class Ledger:
@@ -166,7 +166,7 @@ class Ledger:
         for record in filter(None, map(self.index.find, keys)):
             if excess <= 0:
                 break
-            if record.occupied > max(excess, _NOT_WORTH_CUTTING):
+            if record.occupied > max(excess, _CUT):
                 self._cut(record, excess)
                 break
             whole.append(record)
@@ -175,7 +175,7 @@ class Ledger:
 
     def _cut(self, record: Record, excess: int) -> None:
         shelf = Shelf(record.key, record.size, self.files, self.index, touch=False)
-        shelf.evict(excess)
+        shelf.evict(max(excess, _CUT))
         shelf.close()
 
     def _remove(self, records: list[Record]) -> None:

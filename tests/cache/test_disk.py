@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import logging
 import shutil
+import threading
 from pathlib import Path
 
 import pytest
@@ -13,6 +14,7 @@ import trio.testing
 from cloudfs.cache.blocks import BLOCK
 from cloudfs.cache.contract import Cache, CachedContent, ContentKey
 from cloudfs.cache.disk import DiskCache
+from cloudfs.cache.sparse import write_all
 from cloudfs.errors import StateInUse
 
 from .conftest import KEY, MEBI, data_file, data_files, modes, noise, on_disk, origin_of, read_all, running, stage
@@ -167,6 +169,33 @@ async def test_a_staged_file_that_cannot_be_renamed_is_just_removed(
     cache.adopt(KEY, 100, staged)
     assert not staged.exists()
     assert cache.used == 0
+
+
+async def test_what_is_written_into_a_file_that_was_dropped_meanwhile_is_not_believed(
+    cache: DiskCache, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A write of several blocks is in a thread; before it ends, the file is evicted and another one begun."""
+    begun, release = trio.Event(), threading.Event()
+
+    def slow_write(descriptor: int, data: bytes, offset: int) -> None:
+        if len(data) > 2 * BLOCK:
+            trio.from_thread.run_sync(begun.set)
+            release.wait(10)
+        write_all(descriptor, data, offset)
+
+    monkeypatch.setattr("cloudfs.cache.content.write_all", slow_write)
+    origin = origin_of(20 * BLOCK)
+    content = cache.open(KEY, 20 * BLOCK, origin.fetch)
+    await content.read(19 * BLOCK, 20 * BLOCK)
+    async with trio.open_nursery() as nursery:
+        nursery.start_soon(content.read, 5 * BLOCK, 9 * BLOCK)
+        await begun.wait()
+        cache.shrink(0)
+        assert await content.read(17 * BLOCK, 18 * BLOCK) == origin.content[17 * BLOCK : 18 * BLOCK]
+        release.set()
+    assert content.read_nowait(5 * BLOCK, 9 * BLOCK) is None
+    assert cache.used == BLOCK
+    content.close()
 
 
 # --- restarts -----------------------------------------------------------------------------------------------------
