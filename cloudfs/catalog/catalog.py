@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import time
 import uuid
 from pathlib import Path
@@ -11,7 +12,7 @@ from cloudfs.catalog.links import Links
 from cloudfs.catalog.nodes import Nodes, Xattrs
 from cloudfs.catalog.pending import Memos, Pending
 from cloudfs.catalog.stagings import Stagings
-from cloudfs.errors import UsageError
+from cloudfs.errors import NotFound, UsageError
 from cloudfs.types import ROOT
 
 
@@ -73,18 +74,17 @@ class Catalog:
         return True
 
     def let_go(self, ino: int) -> bool:
-        """One use less. Returns whether the inode is gone now, and its staged bytes with it."""
+        """One use less. Returns whether nobody will ask for its bytes any more; then `reap` it."""
         uses = self._held.get(ino, 0) - 1
         if uses > 0:
             self._held[ino] = uses
             return False
         self._held.pop(ino, None)
-        nlink: int | None = self.database.value("SELECT nlink FROM nodes WHERE ino = ?", (ino,))
-        if nlink != 0:
-            return nlink is None
-        with self.database:
-            self.reap(ino)
-        return True
+        try:
+            nlink: int = self.nodes.get(ino).nlink
+            return nlink == 0
+        except NotFound:
+            return True
 
     def reap(self, ino: int) -> None:
         """Delete an inode that has no name, is not in use, and is not needed to delete anything from the store."""
@@ -94,6 +94,10 @@ class Catalog:
         if nlink == 0 and self.database.value("SELECT 1 FROM links WHERE ino = ?", (ino,)) is None:
             self.stagings.remove(ino)
             self.nodes.delete(ino)
+
+    def lazily(self) -> contextlib.AbstractContextManager[None]:
+        """A transaction that may be committed a moment later (`Database.lazily`)."""
+        return self.database.lazily()
 
     def __enter__(self) -> None:
         self.database.__enter__()

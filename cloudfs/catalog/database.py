@@ -8,9 +8,10 @@ connection. The ``unix-excl`` VFS lets the two share the log without system call
 
 from __future__ import annotations
 
+import contextlib
 import os
 import sqlite3
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Iterator
 from pathlib import Path
 from types import TracebackType
 from typing import Any
@@ -22,13 +23,14 @@ from cloudfs.errors import UsageError
 
 CHECKPOINT_BYTES = 8 << 20
 """A log longer than this is moved into the database."""
+_LAZY_SECONDS = 0.02
 
 DurableStep = Callable[[str], None]
 """Called after each change that a crash would not undo; the crash tests kill the process here."""
 
 
 class Database:
-    """The catalogue's connection. Transactions nest: only the outermost commits.
+    """The catalogue's connection. ``with database:`` is a transaction; they nest, and only the outermost commits.
 
     Not safe for use by several threads, except `sync` and `checkpoint`.
     """
@@ -39,6 +41,8 @@ class Database:
         self._durable_step = durable_step
         self._depth = 0
         self._undo: list[Callable[[], None]] = []
+        self._open = False
+        self._opened = trio.Event()
         self._connection = self._connect()
         self.execute = self._connection.execute
         self.executemany = self._connection.executemany
@@ -76,7 +80,7 @@ class Database:
         self._undo.append(callback)
 
     def __enter__(self) -> None:
-        if self._depth == 0:
+        if self._depth == 0 and not self._open:
             self.execute("BEGIN")
         self._depth += 1
 
@@ -87,12 +91,49 @@ class Database:
         if self._depth:
             return
         if kind is None:
-            self.execute("COMMIT")
-            self._durable_step("commit")
+            self._commit()
         else:
-            self.execute("ROLLBACK")
-            for callback in self._undo:
-                callback()
+            self._roll_back()
+
+    @contextlib.contextmanager
+    def lazily(self) -> Iterator[None]:
+        """A transaction for what promises nothing yet: committed with the next one, or a moment later."""
+        self.__enter__()
+        try:
+            yield
+        except BaseException:
+            self._depth -= 1
+            if not self._depth:
+                self._roll_back()
+            raise
+        self._depth -= 1
+        if not self._depth and not self._open:
+            self._open = True
+            self._opened.set()
+
+    def _commit(self) -> None:
+        self._open = False
+        self.execute("COMMIT")
+        self._durable_step("commit")
+
+    def _roll_back(self) -> None:
+        self._open = False
+        self.execute("ROLLBACK")
+        for callback in self._undo:
+            callback()
+
+    def settle(self) -> None:
+        """Commit what was done in `lazily` transactions so far."""
+        if self._open and self._depth == 0:
+            self._commit()
+
+    async def settle_forever(self) -> None:
+        """No lazy transaction stays open for longer than a moment."""
+        while True:
+            await self._opened.wait()
+            await trio.sleep(_LAZY_SECONDS)
+            self._opened = trio.Event()
+            self.settle()
 
     def sync(self) -> None:
         """Everything committed before the call survives a power cut after it. Blocks: call it in a thread."""

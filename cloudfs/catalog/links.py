@@ -14,7 +14,8 @@ from cloudfs.types import ROOT, Inode, LinkId, Version
 
 _TOUCHES_REMEMBERED = 32768
 _COLUMNS = """
-    id, ino, parent, name, at_parent, at_name, identity, version, at_content, at_attrs, pending, attempts, reason, parked
+    id, ino, parent, name, at_parent, at_name, identity, version, at_content, at_attrs, pending, attempts, reason,
+    parked
 """.strip()
 
 

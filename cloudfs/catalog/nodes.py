@@ -134,7 +134,7 @@ class Nodes:
         return node
 
     def save(self, node: Node) -> None:
-        self._execute(
+        updated = self._execute(
             "UPDATE nodes SET mode = ?, uid = ?, gid = ?, size = ?, atime = ?, mtime = ?, ctime = ?, nlink = ?,"
             " link_group = ?, content = ?, attrs = ?, listed = ? WHERE ino = ?",
             (
@@ -152,7 +152,9 @@ class Nodes:
                 node.listed_ns,
                 node.ino,
             ),
-        )
+        ).rowcount
+        if updated != 1:
+            raise NotFound(f"inode {node.ino} is gone from the catalogue")
         node.modified = False
 
     def delete(self, ino: int) -> None:

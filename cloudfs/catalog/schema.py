@@ -60,13 +60,15 @@ CREATE INDEX links_pending ON links (pending) WHERE pending IS NOT NULL;
 CREATE INDEX links_parked ON links (id) WHERE parked != 0;
 
 CREATE TABLE staged (
-    ino      INTEGER PRIMARY KEY,  -- its bytes are in the staging directory, in the file of this number
+    ino      INTEGER PRIMARY KEY,  -- whose bytes
+    file     INTEGER NOT NULL,     -- the number, and name, of the file in the staging directory
     base     INTEGER NOT NULL,     -- generation of nodes.content under the holes; 0: no base, holes are zeros
     visible  INTEGER NOT NULL,     -- only so many bytes of the base show through
     extents  BLOB NOT NULL,        -- with a base: the ranges staged, pairs of little-endian u64 (start, stop)
     writing  INTEGER NOT NULL,     -- 1: an application may be in the middle of a burst of writes
     damaged  TEXT NOT NULL         -- why the bytes are not what was written, and so not published; ''
 );
+CREATE UNIQUE INDEX staged_by_file ON staged (file);
 CREATE INDEX staged_writing ON staged (ino) WHERE writing != 0;
 
 CREATE TABLE memos (

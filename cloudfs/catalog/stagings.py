@@ -15,6 +15,7 @@ class StagedRow:
     """One row of ``staged``; the columns are explained in `cloudfs.catalog.schema`."""
 
     ino: Inode
+    file: int
     base: int
     visible: int
     extents: tuple[Extent, ...]
@@ -31,15 +32,19 @@ class Stagings:
 
     def get(self, ino: int) -> StagedRow | None:
         row = self._execute(
-            "SELECT ino, base, visible, extents, writing, damaged FROM staged WHERE ino = ?", (ino,)
+            "SELECT ino, file, base, visible, extents, writing, damaged FROM staged WHERE ino = ?", (ino,)
         ).fetchone()
-        return None if row is None else StagedRow(row[0], row[1], row[2], _unpack(row[3]), bool(row[4]), row[5])
+        return None if row is None else StagedRow(row[0], row[1], row[2], row[3], _unpack(row[4]), bool(row[5]), row[6])
 
     def put(self, row: StagedRow) -> None:
         self._execute(
-            "INSERT OR REPLACE INTO staged (ino, base, visible, extents, writing, damaged) VALUES (?, ?, ?, ?, ?, ?)",
-            (row.ino, row.base, row.visible, _pack(row.extents), int(row.writing), row.damaged),
+            "INSERT OR REPLACE INTO staged (ino, file, base, visible, extents, writing, damaged) VALUES (?, ?, ?, ?, ?, ?, ?)",
+            (row.ino, row.file, row.base, row.visible, _pack(row.extents), int(row.writing), row.damaged),
         )
+
+    def sealed(self, ino: int) -> None:
+        """Nobody is writing it any longer."""
+        self._execute("UPDATE staged SET writing = 0 WHERE ino = ?", (ino,))
 
     def remove(self, ino: int) -> None:
         self._execute("DELETE FROM staged WHERE ino = ?", (ino,))
@@ -48,6 +53,10 @@ class Stagings:
         """Those an application was writing when the driver was killed."""
         inodes = self._execute("SELECT ino FROM staged WHERE writing != 0").fetchall()
         return [row for (ino,) in inodes if (row := self.get(ino)) is not None]
+
+    def owns(self, file: int) -> bool:
+        """Whether a file of the staging directory belongs to anybody."""
+        return self._database.value("SELECT 1 FROM staged WHERE file = ?", (file,)) is not None
 
     def exists(self, ino: int) -> bool:
         return self._database.value("SELECT 1 FROM staged WHERE ino = ?", (ino,)) is not None

@@ -5,6 +5,7 @@ from __future__ import annotations
 import contextlib
 import fcntl
 import functools
+import gc
 import logging
 import os
 import signal
@@ -50,6 +51,9 @@ _SIGNALS = (signal.SIGTERM, signal.SIGINT, signal.SIGHUP)
 def serve(request: MountRequest, ready: Callable[[], None]) -> None:
     """Mount, call ``ready`` once it is usable, and serve until it is unmounted. Raises `UsageError`."""
     with _locked(request.state_dir):
+        # What was imported lives for ever, and requests leave little behind: collecting seldom saves a tenth of the CPU.
+        gc.freeze()
+        gc.set_threshold(20_000, 20, 50)
         trio.run(_serve, request, ready)
 
 
@@ -135,9 +139,7 @@ def _build(request: MountRequest, catalog: Catalog, store: Store, nursery: trio.
     capacity = Capacity(store, health)
     space = Space(options.cache_size, staging, cache, lambda: performer.progress)
     uploader = Uploader(catalog, performer, health, can, options.uploads, lambda link: _quiet(files, link))
-    files = Files(
-        catalog, contents, staging, space, health, can.max_size, lambda _ino: uploader.kick(), crash.durable_step
-    )
+    files = Files(catalog, contents, staging, space, health, can.max_size, uploader.kick, crash.durable_step)
     directories = Directories(catalog, store, merging, health, options.dir_cache_time, notices.stale)
     fs = FileSystem(
         catalog=catalog,
@@ -195,7 +197,9 @@ async def _run(request: MountRequest, parts: _Parts, ready: Callable[[], None], 
     try:
         await nursery.start(ControlServer(record.socket, _handlers(parts)).serve)
         for task in (
+            parts.catalog.database.settle_forever,
             parts.catalog.database.checkpoint_forever,
+            parts.staging.prepare_forever,
             parts.directories.follow,
             parts.capacity.follow,
             parts.uploader.run,
@@ -244,7 +248,7 @@ async def _sweep(parts: _Parts) -> None:
     for ino in catalog.nodes.orphans():
         with catalog:
             catalog.reap(ino)
-    await parts.staging.sweep(lambda ino: not catalog.stagings.exists(ino))
+    await parts.staging.sweep()
 
 
 def _handlers(parts: _Parts) -> dict[str, Handler]:

@@ -33,7 +33,7 @@ class Session:
 
     async def run(self) -> None:
         """Answer requests until the mount is gone or `stop` is called."""
-        await pyfuse3.main(min_tasks=4, max_tasks=_TASKS)
+        await pyfuse3.main(min_tasks=1, max_tasks=_TASKS)
 
     def stop(self) -> None:
         """Make `run` return."""

@@ -33,7 +33,7 @@ class Change:
 class AttributeChanges:
     """Changes of what is stored beside the bytes. The kernel has checked permissions (``default_permissions``)."""
 
-    def __init__(self, catalog: Catalog, health: Health, changed: Callable[[], None], *, xattrs: bool) -> None:
+    def __init__(self, catalog: Catalog, health: Health, changed: Callable[[int], None], *, xattrs: bool) -> None:
         self._catalog = catalog
         self._health = health
         self._changed = changed
@@ -44,18 +44,25 @@ class AttributeChanges:
         self._refuse_read_only()
         node = self._catalog.nodes.get(ino)
         now = time.time_ns()
+        ctime = now if change.ctime_ns is None else change.ctime_ns
+        changed = self._apply(node, change)
+        node.ctime_ns = ctime
+        if not changed:
+            # The kernel often reports nothing but a ctime, which no store keeps: it is saved with the next change.
+            return node
+        node.attrs += 1
+        if node.modified:
+            # In the middle of being written: saved when the file is flushed, and pending already.
+            return node
         with self._catalog:
-            if self._apply(node, change):
-                node.attrs += 1
-                self._catalog.links.touch_settled(ino, now + _SETTLE_NS)
-            node.ctime_ns = now if change.ctime_ns is None else change.ctime_ns
             self._catalog.nodes.save(node)
-        self._changed()
+            self._catalog.links.touch_settled(ino, now + _SETTLE_NS)
+        self._changed(now + _SETTLE_NS)
         return node
 
     def _apply(self, node: Node, change: Change) -> bool:
-        """Whether anything that a store keeps is different now."""
-        before = (node.mode, node.uid, node.gid, node.mtime_ns)
+        """Whether anything is different now."""
+        before = (node.mode, node.uid, node.gid, node.mtime_ns, node.atime_ns)
         if change.mode is not None:
             node.mode = stat.S_IFMT(node.mode) | stat.S_IMODE(change.mode)
         if change.uid is not None or change.gid is not None:
@@ -64,7 +71,7 @@ class AttributeChanges:
             node.atime_ns = change.atime_ns
         if change.mtime_ns is not None:
             node.mtime_ns = change.mtime_ns
-        return before != (node.mode, node.uid, node.gid, node.mtime_ns)
+        return before != (node.mode, node.uid, node.gid, node.mtime_ns, node.atime_ns)
 
     def _chown(self, node: Node, change: Change) -> None:
         """A new owner takes the set-id bits of a file away, as on every local file system."""
@@ -125,7 +132,7 @@ class AttributeChanges:
         node.attrs += 1
         self._catalog.nodes.save(node)
         self._catalog.links.touch_settled(ino, node.ctime_ns + _SETTLE_NS)
-        self._changed()
+        self._changed(node.ctime_ns + _SETTLE_NS)
 
     def _refuse_xattrs(self) -> None:
         if not self._xattrs:

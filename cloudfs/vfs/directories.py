@@ -80,8 +80,7 @@ class Directories:
 
     async def lookup(self, parent: int, name: bytes) -> Node | None:
         """The node of a name, None if there is none."""
-        if self.directory(parent).listed_ns is None:
-            await self.known(parent)
+        await self.known(parent)
         self._active[parent] = time.monotonic()
         ino = self._catalog.links.lookup(parent, name)
         if ino is None and self._is_old(parent):

@@ -32,14 +32,16 @@ _SETID = 0o6000
 class OpenFile:
     """What all handles of one inode share. Its node is pinned while it exists.
 
-    ``staged`` may be gone by the time it is used; ``content`` is the committed version, opened when first read.
+    ``staged`` is looked for when it is first needed, and may be gone by the time it is used; ``content`` is the
+    committed version, opened when first read.
     """
 
-    __slots__ = ("burst_ns", "changed", "content", "content_of", "node", "staged", "users", "written_ns")
+    __slots__ = ("burst_ns", "changed", "content", "content_of", "looked", "node", "staged", "users", "written_ns")
 
-    def __init__(self, node: Node, staged: Staged | None) -> None:
+    def __init__(self, node: Node) -> None:
         self.node = node
-        self.staged = staged
+        self.staged: Staged | None = None
+        self.looked = False
         self.content: CachedContent | None = None
         self.content_of = 0
         self.users = 0
@@ -59,17 +61,17 @@ class Files:
         space: Space,
         health: Health,
         max_size: int | None,
-        stored: Callable[[int], None],
+        changed: Callable[[int], None],
         durable_step: Callable[[str], None],
     ) -> None:
-        """``stored(ino)`` is called when an inode has something for the uploader."""
+        """``changed(due_ns)``: there is work for the uploader."""
         self._catalog = catalog
         self._contents = contents
         self._staging = staging
         self._space = space
         self._health = health
         self._max_size = max_size if max_size is not None else (1 << 63) - 1
-        self._changed = stored
+        self._changed = changed
         self._durable_step = durable_step
         self._open: dict[int, OpenFile] = {}
         self._handles: dict[int, OpenFile] = {}
@@ -105,8 +107,7 @@ class Files:
         """What was written survives a power cut from here on."""
         file = self._handles[handle]
         self._commit(file)
-        staged = file.staged
-        await trio.to_thread.run_sync(self._sync, None if staged is None or staged.gone else staged)
+        await trio.to_thread.run_sync(self._sync, self._staged(file))
         _refuse_damaged(file)
 
     def _sync(self, staged: Staged | None) -> None:
@@ -128,13 +129,7 @@ class Files:
     def _acquire(self, ino: int) -> OpenFile:
         file = self._open.get(ino)
         if file is None:
-            node = self._catalog.nodes.pin(ino)
-            try:
-                file = OpenFile(node, self._staging.acquire(Inode(ino)))
-            except BaseException:
-                self._catalog.nodes.unpin(ino)
-                raise
-            self._open[ino] = file
+            file = self._open[ino] = OpenFile(self._catalog.nodes.pin(ino))
             self._catalog.hold(ino)
         file.users += 1
         return file
@@ -158,31 +153,43 @@ class Files:
     def let_go(self, ino: int) -> None:
         """A use of an inode ended; without a name and another use it is gone, with the bytes nobody will ask for."""
         if self._catalog.let_go(ino):
-            self._staging.discard(ino)
+            with self._catalog.lazily():
+                self._staging.discard(ino)
+                self._catalog.reap(ino)
 
     def _seal(self, file: OpenFile) -> None:
         """Nobody writes it any longer: the uploader may have it."""
         self._commit(file)
-        staged = file.staged
-        if staged is None or staged.gone or not staged.writing:
+        staged = self._staged(file) if file.staged is not None else None
+        if staged is None or not staged.writing:
             return
-        with self._catalog:
+        with self._catalog.lazily():
             staged.writing = False
-            self._staging.save(staged)
+            self._catalog.stagings.sealed(staged.ino)
             if not staged.damaged:
                 self._catalog.links.touch(file.node.ino, time.time_ns() + WRITE_BACK_NS)
-        self._changed(file.node.ino)
+        self._changed(time.time_ns() + WRITE_BACK_NS)
 
     def _commit(self, file: OpenFile) -> None:
         """Size and extents follow the bytes into the catalogue."""
-        staged = file.staged
         if not file.changed and not file.node.modified:
             return
         with self._catalog:
             self._catalog.nodes.save(file.node)
-            if file.changed and staged is not None and not staged.gone and staged.base:
+            staged = self._staged(file) if file.changed else None
+            if staged is not None and staged.base:
                 self._staging.save(staged)
         file.changed = False
+
+    def _staged(self, file: OpenFile) -> Staged | None:
+        """The staged file of an open file; None if all of its bytes are at the store."""
+        if not file.looked:
+            file.staged = self._staging.acquire(file.node.ino)
+            file.looked = True
+        elif file.staged is not None and file.staged.gone:
+            self._staging.release(file.staged)
+            file.staged = None
+        return file.staged
 
     # --- reading -------------------------------------------------------------------------------------------------
 
@@ -192,8 +199,8 @@ class Files:
         stop = min(offset + size, file.node.size)
         if offset >= stop:
             return b""
-        staged = file.staged
-        if staged is not None and not staged.gone:
+        staged = self._staged(file)
+        if staged is not None:
             if staged.holds(offset, stop):
                 return staged.read(offset, stop)
             return None
@@ -205,8 +212,8 @@ class Files:
         stop = min(offset + size, file.node.size)
         if offset >= stop:
             return b""
-        staged = file.staged
-        if staged is not None and not staged.gone:
+        staged = self._staged(file)
+        if staged is not None:
             return await read_through(staged, self._base(file, staged), offset, stop)
         return await self._content(file).read(offset, stop)
 
@@ -287,23 +294,21 @@ class Files:
         """
         self._refuse_read_only()
         node = file.node
-        if file.staged is not None and file.staged.gone:
-            self._staging.release(file.staged)
-            file.staged = None
-        with self._catalog:
-            if file.staged is None:
+        staged = self._staged(file)
+        with self._catalog.lazily():
+            if staged is None:
                 base = node.content if keep and node.size else 0
-                file.staged = self._staging.begin(node.ino, base, node.size if base else 0)
+                staged = file.staged = self._staging.begin(node.ino, base, node.size if base else 0)
                 self._durable_step("staged")
             else:
-                file.staged.revoke()
-                file.staged.writing = True
-                self._staging.save(file.staged)
+                staged.revoke()
+                staged.writing = True
+                self._staging.save(staged)
             node.content += 1
             self._catalog.nodes.save(node)
-            self._catalog.links.touch(node.ino, time.time_ns() + OPEN_WRITE_BACK_NS)
+            self._catalog.links.touch_idle(node.ino, time.time_ns() + OPEN_WRITE_BACK_NS)
         file.burst_ns = time.monotonic_ns()
-        return file.staged
+        return staged
 
     def truncate(self, ino: int, size: int) -> None:
         """Set the size of a regular file, open or not. Raises `TooLarge`."""
@@ -318,8 +323,8 @@ class Files:
 
     def _truncate(self, file: OpenFile, size: int) -> None:
         node = file.node
-        staged = file.staged
-        if staged is None or staged.gone or not staged.writing:
+        staged = self._staged(file)
+        if staged is None or not staged.writing:
             if size == node.size:
                 return
             staged = self._begin_burst(file, keep=size > 0)
@@ -352,7 +357,8 @@ class Files:
         if file is None:
             return 0
         if doomed:
-            return 2.0 if file.staged is None or file.staged.gone or file.staged.base else 0
+            staged = self._staged(file)
+            return 2.0 if staged is None or staged.base else 0
         now = time.monotonic_ns()
         if now - file.written_ns < _QUIET_NS and now - file.burst_ns < _LONGEST_BURST_NS:
             return _QUIET_NS / 1e9
@@ -363,7 +369,7 @@ class Files:
         for row in self._catalog.stagings.interrupted():
             try:
                 node = self._catalog.nodes.get(row.ino)
-                length = self._staging.path(row.ino).stat().st_size
+                length = self._staging.path(row.file).stat().st_size
             except (CloudfsError, FileNotFoundError):
                 continue
             with self._catalog:

@@ -50,10 +50,11 @@ class FileSystem:
 
     async def rename(self, parent: int, name: bytes, new_parent: int, new_name: bytes, flags: int) -> None:
         """rename(2); a directory that is to be replaced is known first."""
-        await self.lookup(parent, name)
-        target = await self.lookup(new_parent, new_name)
-        if target is not None and target.is_directory:
-            await self.directories.known(target.ino)
+        await self.directories.known(parent)
+        await self.directories.known(new_parent)
+        target = self.catalog.links.lookup(new_parent, new_name)
+        if target is not None and self.node(target).is_directory:
+            await self.directories.known(target)
         self.namespace.rename(parent, name, new_parent, new_name, flags)
 
     def set_attributes(self, ino: int, change: Change, size: int | None, *, privileged: bool) -> Node:

@@ -45,18 +45,18 @@ class Owner:
 class Namespace:
     """The desired tree, changed by applications. The directories involved are known (`Directories.known`).
 
-    Every method commits before it returns: the change survives ``kill -9``.
+    Every method commits before it returns (making a regular file: a moment later): the change survives ``kill -9``.
     """
 
     def __init__(
         self,
         catalog: Catalog,
         health: Health,
-        changed: Callable[[], None],
+        changed: Callable[[int], None],
         *,
         record_groups: bool,
     ) -> None:
-        """``changed()``: there is work for the uploader. ``record_groups``: the store keeps no hard links by itself."""
+        """``changed(due_ns)``: there is work for the uploader. ``record_groups``: the store keeps no hard links by itself."""
         self._catalog = catalog
         self._nodes = catalog.nodes
         self._links = catalog.links
@@ -79,7 +79,8 @@ class Namespace:
         if directory.mode & stat.S_ISGID:
             gid = directory.gid
             mode |= stat.S_ISGID if is_directory else 0
-        with self._catalog:
+        # A regular file promises nothing before it is closed.
+        with self._catalog.lazily() if stat.S_ISREG(mode) else self._catalog:
             node = self._nodes.insert(
                 mode=mode,
                 uid=owner.uid,
@@ -94,7 +95,7 @@ class Namespace:
             self._links.add(parent, name, node.ino, now + CHANGE_NS)
             directory.nlink += is_directory
             self._touch_directory(directory, now)
-        self._changed()
+        self._changed(now + CHANGE_NS)
         return node
 
     def link(self, ino: int, parent: int, name: bytes) -> Node:
@@ -116,7 +117,7 @@ class Namespace:
             node.ctime_ns = now
             self._nodes.save(node)
             self._touch_directory(directory, now)
-        self._changed()
+        self._changed(now + CHANGE_NS)
         return node
 
     # --- removing ----------------------------------------------------------------------------------------------------
@@ -130,7 +131,7 @@ class Namespace:
         with self._catalog:
             self._remove(link, node, now)
             self._touch_directory(directory, now)
-        self._changed()
+        self._changed(now + CHANGE_NS)
 
     def rmdir(self, parent: int, name: bytes) -> None:
         """Remove an empty, known directory. Raises `NotFound`, `NotADirectory`, `DirectoryNotEmpty`."""
@@ -144,7 +145,7 @@ class Namespace:
             self._remove(link, node, now)
             directory.nlink -= 1
             self._touch_directory(directory, now)
-        self._changed()
+        self._changed(now + CHANGE_NS)
 
     def _remove(self, link: Link, node: Node, now: int) -> None:
         self._links.doom(link, now + CHANGE_NS)
@@ -195,7 +196,7 @@ class Namespace:
                 source.nlink -= 1
                 target.nlink += 1
             self._touch_directories(source, target, now)
-        self._changed()
+        self._changed(now + CHANGE_NS)
 
     def _check_replaceable(self, node: Node, victim: Node) -> None:
         if victim.is_directory and not node.is_directory:
@@ -233,7 +234,7 @@ class Namespace:
                 target.nlink += change
                 source.nlink -= change
             self._touch_directories(source, target, now)
-        self._changed()
+        self._changed(now + CHANGE_NS)
 
     # --- the directories involved ------------------------------------------------------------------------------------
 

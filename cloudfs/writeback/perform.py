@@ -15,6 +15,7 @@ from cloudfs.catalog.catalog import Catalog
 from cloudfs.catalog.links import Link
 from cloudfs.catalog.merging import Merging, Stale
 from cloudfs.catalog.nodes import Node
+from cloudfs.catalog.stagings import StagedRow
 from cloudfs.errors import Incomplete, NotFound, VersionMismatch
 from cloudfs.stores.base import Entry, Location, Source, Store
 from cloudfs.types import ROOT, Inode, LinkId, Version
@@ -146,23 +147,18 @@ class Performer:
             confirmed = row is not None and self._catalog.nodes.get(link.ino).content == content
             if confirmed:
                 self._catalog.stagings.remove(link.ino)
-        if confirmed:
-            self._adopt(link.ino, content)
+        if row is not None and confirmed:
+            self._adopt(row, content)
 
-    def _adopt(self, ino: Inode, content: int) -> None:
+    def _adopt(self, row: StagedRow, content: int) -> None:
         """The staged file, whose bytes the store has by now, becomes a cached file."""
-        staged = self._staging.acquire(ino)
-        size = self._catalog.nodes.get(ino).size
-        base, extents = (staged.base, list(staged.extents)) if staged is not None else (0, [])
-        self._staging.give_up(ino)
-        if staged is not None:
-            self._staging.release(staged)
-        path = self._staging.path(ino)
-        if base:
-            old, key = self._contents.key(ino, base), self._contents.key(ino, content)
-            self._contents.cache.adopt_patch(old, key, size, path, extents)
+        size = self._catalog.nodes.get(row.ino).size
+        key, path = self._contents.key(row.ino, content), self._staging.path(row.file)
+        self._staging.give_up(row.ino, row.file)
+        if row.base:
+            self._contents.cache.adopt_patch(self._contents.key(row.ino, row.base), key, size, path, row.extents)
         else:
-            self._contents.cache.adopt(self._contents.key(ino, content), size, path)
+            self._contents.cache.adopt(key, size, path)
 
     @contextlib.contextmanager
     def _source(self, node: Node, link: Link) -> Iterator[Source]:

@@ -10,6 +10,8 @@ from __future__ import annotations
 import contextlib
 import errno
 import os
+import time
+from collections import deque
 from collections.abc import Callable
 from pathlib import Path
 
@@ -18,6 +20,9 @@ import trio
 from cloudfs.catalog.stagings import StagedRow, Stagings
 from cloudfs.types import Extent, Inode
 from cloudfs.writeback.extents import Extents
+
+_SPARE = 32
+"""So many empty files are kept ready."""
 
 
 class Staged:
@@ -29,6 +34,7 @@ class Staged:
 
     def __init__(self, row: StagedRow, fd: int, account: Callable[[int], None]) -> None:
         self.ino: Inode = row.ino
+        self.file = row.file
         self.base = row.base
         self.visible = row.visible
         self.extents = Extents(row.extents)
@@ -43,7 +49,7 @@ class Staged:
         self._revoke: Callable[[], None] | None = None
 
     def row(self) -> StagedRow:
-        return StagedRow(self.ino, self.base, self.visible, tuple(self.extents), self.writing, self.damaged)
+        return StagedRow(self.ino, self.file, self.base, self.visible, tuple(self.extents), self.writing, self.damaged)
 
     # --- writable or being sent --------------------------------------------------------------------------------------
 
@@ -129,7 +135,8 @@ class Staged:
 class Staging:
     """The staged files of one mount, opened once and shared by all who use them.
 
-    ``used`` counts the bytes of all of them: written, and not yet stored.
+    ``used`` counts the bytes of all of them: written, and not yet stored. Files are numbered, and some are made in
+    advance by `prepare_forever`, because making a file is the slowest part of writing a small one.
     """
 
     def __init__(self, directory: Path, rows: Stagings) -> None:
@@ -138,19 +145,47 @@ class Staging:
         self._directory_fd = os.open(directory, os.O_RDONLY | os.O_DIRECTORY | os.O_CLOEXEC)
         self._rows = rows
         self._open: dict[int, Staged] = {}
+        self._next_file = time.time_ns()
+        self._spare: deque[tuple[int, int]] = deque()
+        self._scarce = trio.Event()
         self.used = 0
 
-    def path(self, ino: int) -> Path:
-        return self._directory / str(ino)
+    def path(self, file: int) -> Path:
+        return self._directory / str(file)
 
     def begin(self, ino: Inode, base: int, visible: int) -> Staged:
         """A new, empty staged file and its row (in the caller's transaction), acquired once."""
-        row = StagedRow(ino, base, visible, (), writing=True)
-        flags = os.O_RDWR | os.O_CREAT | os.O_TRUNC | os.O_CLOEXEC
-        staged = Staged(row, os.open(str(ino), flags, 0o600, dir_fd=self._directory_fd), self._account)
+        file, fd = self._spare.popleft() if self._spare else self._make(self._number())
+        if len(self._spare) < _SPARE // 2:
+            self._scarce.set()
+        row = StagedRow(ino, file, base, visible, (), writing=True)
+        staged = Staged(row, fd, self._account)
         self._rows.put(row)
         self._open[ino] = staged
         return staged
+
+    def _number(self) -> int:
+        self._next_file += 1
+        return self._next_file
+
+    def _make(self, file: int) -> tuple[int, int]:
+        flags = os.O_RDWR | os.O_CREAT | os.O_EXCL | os.O_CLOEXEC
+        return file, os.open(str(file), flags, 0o600, dir_fd=self._directory_fd)
+
+    async def prepare_forever(self) -> None:
+        """Keep some files ready. A failure here (a full disk) is met again, and told, by whoever wants to write."""
+        try:
+            while True:
+                await self._scarce.wait()
+                self._scarce = trio.Event()
+                numbers = [self._number() for _ in range(_SPARE - len(self._spare))]
+                with contextlib.suppress(OSError):
+                    self._spare.extend(await trio.to_thread.run_sync(lambda: [self._make(n) for n in numbers]))
+        finally:
+            while self._spare:
+                file, fd = self._spare.popleft()
+                os.close(fd)
+                self._unlink(file)
 
     def acquire(self, ino: Inode) -> Staged | None:
         """The staged file of an inode, if it has one. Give it back with `release`."""
@@ -159,8 +194,9 @@ class Staging:
             row = self._rows.get(ino)
             if row is None:
                 return None
-            fd = os.open(str(ino), os.O_RDWR | os.O_CLOEXEC, dir_fd=self._directory_fd)
+            fd = os.open(str(row.file), os.O_RDWR | os.O_CLOEXEC, dir_fd=self._directory_fd)
             staged = self._open[ino] = Staged(row, fd, self._account)
+            staged.users = 0
         staged.users += 1
         return staged
 
@@ -176,44 +212,45 @@ class Staging:
         self._rows.put(staged.row())
 
     def discard(self, ino: int) -> None:
-        """Nobody wants these bytes any longer: remove row and file (the row in the caller's transaction)."""
-        self._rows.remove(ino)
-        self.give_up(ino)
-        with contextlib.suppress(FileNotFoundError):
-            os.unlink(str(ino), dir_fd=self._directory_fd)
+        """Nobody wants these bytes any longer: remove row (in the caller's transaction) and file."""
+        row = self._rows.get(ino)
+        if row is not None:
+            self._rows.remove(ino)
+            self.give_up(ino, row.file)
+            self._unlink(row.file)
 
-    def give_up(self, ino: int) -> None:
-        """The file of this number is not staged any more, whatever becomes of it; its users have to look elsewhere."""
+    def give_up(self, ino: int, file: int) -> None:
+        """This file is not staged any more, whatever becomes of it; its users have to look elsewhere."""
         staged = self._open.pop(ino, None)
         if staged is not None:
             staged.gone = True
             self._account(-staged.length)
             return
         with contextlib.suppress(FileNotFoundError):
-            self._account(-os.stat(str(ino), dir_fd=self._directory_fd).st_size)
+            self._account(-os.stat(str(file), dir_fd=self._directory_fd).st_size)
 
-    async def sweep(self, orphaned: Callable[[int], bool]) -> None:
-        """Once after start: count what an earlier process left, and remove what ``orphaned`` says has no owner."""
+    async def sweep(self) -> None:
+        """Once after start: count what an earlier process left, and remove what belongs to nobody."""
+        newest = self._next_file
         names = await trio.to_thread.run_sync(os.listdir, self._directory)
         for number, name in enumerate(names):
             if number % 256 == 0:
                 await trio.lowlevel.checkpoint()
-            if not name.isdigit() or int(name) in self._open:
+            if not name.isdigit() or int(name) > newest:
                 continue
-            with contextlib.suppress(FileNotFoundError):
-                if orphaned(int(name)):
-                    os.unlink(name, dir_fd=self._directory_fd)
-                else:
+            if self._rows.owns(int(name)):
+                with contextlib.suppress(FileNotFoundError):
                     self.used += os.stat(name, dir_fd=self._directory_fd).st_size
+            else:
+                self._unlink(int(name))
+
+    def _unlink(self, file: int) -> None:
+        with contextlib.suppress(FileNotFoundError):
+            os.unlink(str(file), dir_fd=self._directory_fd)
 
     def sync_directory(self) -> None:
         """New staged files survive a power cut. Blocks: call it in a thread."""
         os.fsync(self._directory_fd)
-
-    def free(self) -> int:
-        """Bytes left on the disk that holds the staging directory."""
-        status = os.fstatvfs(self._directory_fd)
-        return status.f_bavail * status.f_frsize
 
     def _account(self, change: int) -> None:
         self.used = max(self.used + change, 0)

@@ -38,7 +38,7 @@ from cloudfs.writeback.plan import Action, Facts, Step, plan
 
 _log = logging.getLogger(__name__)
 _BATCH = 64
-_IDLE = 60.0
+_IDLE_NS = 60_000_000_000
 _SIGN_IN_RETRY = 30.0
 _HERE = (Step.SPLIT, Step.TAKE_OVER, Step.FORGET, Step.DONE)
 _PERMANENT = (QuotaExceeded, AccessDenied, NameRefused, TooLarge, Incomplete)
@@ -72,11 +72,13 @@ class Uploader:
         self._waits_for: dict[LinkId, LinkId] = {}
         self._waiters: defaultdict[LinkId, set[LinkId]] = defaultdict(set)
         self._wake = trio.Event()
+        self._sleeps_until_ns = 0
         self.progress = trio.Event()
 
-    def kick(self) -> None:
-        """Look for work now."""
-        self._wake.set()
+    def kick(self, due_ns: int = 0) -> None:
+        """There is work that is due at ``due_ns``; now, if not said."""
+        if due_ns < self._sleeps_until_ns:
+            self._wake.set()
 
     async def run(self) -> None:
         """For ever; cancel it to stop. What was under way is simply done again by the next mount."""
@@ -84,7 +86,8 @@ class Uploader:
             while True:
                 self._wake = trio.Event()
                 self._start_due(nursery)
-                with trio.move_on_after(self._seconds_until_due()):
+                self._sleeps_until_ns = self._next_due_ns()
+                with trio.move_on_after(max((self._sleeps_until_ns - time.time_ns()) / 1e9, 0)):
                     await self._wake.wait()
 
     def _start_due(self, nursery: trio.Nursery) -> None:
@@ -97,11 +100,14 @@ class Uploader:
                 self._active.add(link)
                 nursery.start_soon(self._advance, link)
 
-    def _seconds_until_due(self) -> float:
+    def _next_due_ns(self) -> int:
+        """When to look again if nothing happens before; everything that ends wakes us as well."""
+        now = time.time_ns()
+        latest = now + _IDLE_NS
         if len(self._active) >= self._limit:
-            return _IDLE
-        due = self._catalog.pending.next_due_ns(time.time_ns())
-        return _IDLE if due is None else min(max((due - time.time_ns()) / 1e9, 0.001), _IDLE)
+            return latest
+        due = self._catalog.pending.next_due_ns(now)
+        return latest if due is None else min(max(due, now + 1_000_000), latest)
 
     # --- one name ------------------------------------------------------------------------------------------------
 
