@@ -7,8 +7,8 @@ What is where:
 * ``local_files`` stores and copies whole files, ``local_changes`` makes all other changes, each in one blocking call;
 * here, these calls are taken to threads, and long ones cut into steps between which they can be cancelled.
 
-The version of a file is its inode number, size and mtime: it stays when a name, owner or permission changes. A small
-file is stored in one trip to a thread. Being durable costs two ``fsync`` a file, of its bytes before it has a name and
+The version of a file is its identity (inode number and generation), size and mtime: it stays when a name, owner or
+permission changes. A small file is stored in one trip to a thread. Being durable costs two ``fsync`` a file, of its bytes before it has a name and
 of the directory after; many at a time share the commits of the file system's journal (ext4, 8 at a time: 0.17 ms a
 file and ``fsync`` instead of 0.32 ms). ``syncfs`` for a batch of files was tried: it is slower, and writes back what
 everybody else on that disk has in memory.
@@ -46,14 +46,14 @@ class LocalStore:
     """A directory as a store. Made where blocking is allowed: it looks at the file system once.
 
     With ``durable`` what was stored survives a power cut. ``unnamed_drafts`` lets unfinished files have no name where
-    the file system can do that, instead of a hidden one.
+    the file system can do that, instead of a hidden one. A listing comes in pages of ``page`` entries.
     """
 
-    def __init__(self, root: Path, *, durable: bool = True, unnamed_drafts: bool = True) -> None:
+    def __init__(self, root: Path, *, durable: bool = True, unnamed_drafts: bool = True, page: int = 10_000) -> None:
         """Raises `StoreError` if the directory is not there."""
         self._tree = tree = LocalTree(os.fsencode(root.absolute()))
         attributes = LocalAttributes(os.geteuid())
-        self._listing = LocalListing(tree, attributes)
+        self._listing = LocalListing(tree, attributes, page)
         self._changes = LocalChanges(tree, attributes, self._listing, durable=durable)
         self._files = LocalFiles(tree, attributes, self._changes, durable=durable, unnamed_drafts=unnamed_drafts)
         self._threads = trio.CapacityLimiter(_THREADS)
@@ -166,7 +166,7 @@ class LocalStore:
             entry = await self._run(location, self._files.finish, draft, location, attributes, replaces)
         finally:
             with trio.CancelScope(shield=True):
-                await self._run(location, draft.close)
+                await self._run(location, self._files.drop, draft)
         transfer.advance(source.size - sent)
         return entry
 

@@ -18,7 +18,7 @@ from collections.abc import Mapping
 from cloudfs.errors import AccessDenied
 from cloudfs.stores.base import Entry
 from cloudfs.stores.local_tree import Place, proc_path
-from cloudfs.types import Attributes, Version
+from cloudfs.types import Attributes
 
 _USER = b"user."
 _NOTES = b"user.cloudfs."
@@ -31,13 +31,6 @@ _SPECIAL = b"user.cloudfs.special"
 
 _UNSUPPORTED = frozenset({errno.EOPNOTSUPP, errno.ENOSYS})
 _UNREADABLE = frozenset({errno.EACCES, errno.EPERM, errno.ENOENT, errno.ENODATA}) | _UNSUPPORTED
-
-
-def version_of(status: os.stat_result) -> Version:
-    """The version of a local object. Not of its ctime, which changes with every name, owner and permission."""
-    if stat.S_ISDIR(status.st_mode):
-        return Version("")
-    return Version(f"{status.st_ino}:{status.st_size}:{status.st_mtime_ns}")
 
 
 def _missing_for_owner(mode: int) -> int:
@@ -66,7 +59,7 @@ class LocalAttributes:
             name=name,
             is_directory=attributes.is_directory,
             size=status.st_size if attributes.is_regular else 0,
-            version=version_of(status),
+            version=place.version(status),
             mtime_ns=status.st_mtime_ns,
             attributes=attributes,
         )
@@ -79,7 +72,7 @@ class LocalAttributes:
             owner = _noted_owner(xattrs, owner)
             kind, rdev = _noted_device(xattrs, status)
             mode = kind | stat.S_IMODE(mode)
-        directory = stat.S_ISDIR(mode)
+        linked = status.st_nlink > 1 and not stat.S_ISDIR(mode)
         return Attributes(
             mode=mode,
             uid=owner[0],
@@ -87,7 +80,7 @@ class LocalAttributes:
             mtime_ns=status.st_mtime_ns,
             rdev=rdev if _is_device(mode) else 0,
             target=os.readlink(place.name, dir_fd=place.directory) if stat.S_ISLNK(mode) else b"",
-            link_group=f"{status.st_dev:x}:{status.st_ino:x}" if status.st_nlink > 1 and not directory else "",
+            link_group=f"{status.st_dev:x}:{place.identity(status)}" if linked else "",
             xattrs=tuple(sorted(item for item in xattrs.items() if not item[0].startswith(_NOTES))),
         )
 

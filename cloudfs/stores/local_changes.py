@@ -10,7 +10,7 @@ from collections.abc import Iterator
 
 from cloudfs.errors import AccessDenied, DirectoryNotEmpty, NotFound, VersionMismatch
 from cloudfs.stores.base import Entry, Location
-from cloudfs.stores.local_attributes import LocalAttributes, version_of
+from cloudfs.stores.local_attributes import LocalAttributes
 from cloudfs.stores.local_content import Draft, digest_steps, run_steps
 from cloudfs.stores.local_listing import LocalListing
 from cloudfs.stores.local_system import rename_to_free_name
@@ -42,20 +42,20 @@ class LocalChanges:
         """An object, for reading if it is a regular file; what was read is of that version, unless the end raises."""
         with self._tree.place(location) as place:
             status = _status(place, location)
-            _check_version(status, version, location)
+            _check_version(place, status, version, location)
             # Not blocking, should it have become a FIFO by now.
             flags = os.O_RDONLY | os.O_NONBLOCK if stat.S_ISREG(status.st_mode) else os.O_PATH
             with place.open(flags) as fd:
-                _check_version(os.fstat(fd), version, location)
+                _check_version(Place(fd, b""), os.fstat(fd), version, location)
                 yield fd
-                _check_version(os.fstat(fd), version, location)
+                _check_version(Place(fd, b""), os.fstat(fd), version, location)
 
     def publish(self, draft: Draft, location: Location, attributes: Attributes, replaces: Version | None) -> Entry:
         """Give a sealed draft its name. What is there already and just the same, by a lost answer, is success."""
         with self._tree.place(location) as place:
             _refuse_root(place)
             try:
-                with self._tree.changing(place.directory):
+                with self._tree.changing(place.directory, *draft.directories):
                     if _is_free(place, location, replaces):
                         draft.take(place)
                     else:
@@ -81,7 +81,7 @@ class LocalChanges:
 
     def set_attributes(self, location: Location, version: Version, attributes: Attributes) -> Entry:
         with self._tree.place(location) as place:
-            present = version_of(_status(place, location))
+            present = place.version(_status(place, location))
             if present not in (version, _touched(version, attributes)):
                 raise VersionMismatch(f"{location}: the content is another by now")
             return self._set(place, location, attributes)
@@ -143,7 +143,7 @@ class LocalChanges:
     def _moved_before(self, new: Place, source: Location, target: Location, replaces: Version | None) -> Entry:
         """The source is gone: was it us, and only the answer got lost? Then the target is not what it was before."""
         status = new.status()
-        if status is None or (replaces is not None and version_of(status) == replaces):
+        if status is None or (replaces is not None and new.version(status) == replaces):
             raise NotFound(f"{source}: not found")
         return self._attributes.entry(new, target.name, status)
 
@@ -161,7 +161,7 @@ class LocalChanges:
 
     def _delete_file(self, place: Place, location: Location, version: Version) -> None:
         with self._tree.changing(place.directory):
-            _check_version(_status(place, location), version, location)
+            _check_version(place, _status(place, location), version, location)
             os.unlink(place.name, dir_fd=place.directory)
 
     def _delete_directory(self, place: Place, location: Location) -> None:
@@ -203,8 +203,8 @@ def _refuse_root(place: Place) -> None:
         raise AccessDenied("the root of a store stays what and where it is")
 
 
-def _check_version(status: os.stat_result, version: Version, location: Location) -> None:
-    if stat.S_ISDIR(status.st_mode) or version_of(status) != version:
+def _check_version(place: Place, status: os.stat_result, version: Version, location: Location) -> None:
+    if stat.S_ISDIR(status.st_mode) or place.version(status) != version:
         raise VersionMismatch(f"{location}: the content is another by now")
 
 
@@ -213,7 +213,7 @@ def _is_free(place: Place, location: Location, replaces: Version | None) -> bool
     status = place.status()
     if status is None and replaces is None:
         return True
-    if status is None or stat.S_ISDIR(status.st_mode) or version_of(status) != replaces:
+    if status is None or stat.S_ISDIR(status.st_mode) or place.version(status) != replaces:
         raise VersionMismatch(f"{location}: something else is there than was known")
     return False
 

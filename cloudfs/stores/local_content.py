@@ -10,7 +10,7 @@ import contextlib
 import errno
 import os
 import stat
-from collections.abc import Generator, Iterable, Iterator
+from collections.abc import Generator, Iterable, Iterator, Sequence
 from typing import TypeVar
 
 from cloudfs.errors import BrokenAnswer
@@ -44,6 +44,7 @@ class Draft:
 
     A regular file has no name at all where the file system can do that (O_TMPFILE), so that a crash leaves nothing
     behind. All else, and files where it cannot, has a hidden name (`LocalTree.part_name`), which is gone afterwards.
+    Making, publishing and withdrawing it is done inside of `LocalTree.changing` its directories.
     """
 
     def __init__(self, fd: int, part: bytes, hidden_in: int | None = None, *, has_bytes: bool = True) -> None:
@@ -53,6 +54,7 @@ class Draft:
         self._has_bytes = has_bytes
         self._part = part
         self._hidden_in = hidden_in
+        self._is_hidden = hidden_in is not None
         self._running = SparseDigest()
 
     @classmethod
@@ -71,6 +73,11 @@ class Draft:
         _make_special(directory, part, attributes, placeholders)
         fd = os.open(part, os.O_PATH | os.O_NOFOLLOW | os.O_CLOEXEC, dir_fd=directory)
         return cls(fd, part, os.dup(directory), has_bytes=False)
+
+    @property
+    def directories(self) -> Sequence[int]:
+        """Those in which it has a hidden name, and which change when it loses that."""
+        return () if self._hidden_in is None else (self._hidden_in,)
 
     def resize(self, size: int) -> None:
         """``size`` bytes, all of them zeros without taking any room."""
@@ -102,28 +109,29 @@ class Draft:
             _link(self.fd, place.directory, place.name)
         else:
             rename_to_free_name(self._hidden_in, self._part, place.directory, place.name)
-            self._forget_part()
+            self._is_hidden = False
 
     def replace(self, place: Place) -> None:
         """Appear under a name instead of what has it."""
         if self._hidden_in is None:
             self._hidden_in = os.dup(place.directory)
             _link(self.fd, self._hidden_in, self._part)
+            self._is_hidden = True
         os.rename(self._part, place.name, src_dir_fd=self._hidden_in, dst_dir_fd=place.directory)
-        self._forget_part()
+        self._is_hidden = False
+
+    def withdraw(self) -> None:
+        """Give up the hidden name, if it still has one."""
+        if self._hidden_in is not None and self._is_hidden:
+            with contextlib.suppress(FileNotFoundError):
+                os.unlink(self._part, dir_fd=self._hidden_in)
+            self._is_hidden = False
 
     def close(self) -> None:
         """Without a name by now, it is gone."""
         os.close(self.fd)
         if self._hidden_in is not None:
-            with contextlib.suppress(OSError):
-                os.unlink(self._part, dir_fd=self._hidden_in)
-            self._forget_part()
-
-    def _forget_part(self) -> None:
-        assert self._hidden_in is not None
-        os.close(self._hidden_in)
-        self._hidden_in = None
+            os.close(self._hidden_in)
 
 
 def digest_steps(fd: int) -> Steps[str]:

@@ -45,15 +45,23 @@ class LocalFiles:
             return (yield from digest_steps(fd))
 
     def draft(self, location: Location, size: int) -> Draft:
-        """An empty regular file for that location; the caller closes it."""
-        with self._tree.open(location.parent_path) as directory:
+        """An empty regular file for that location; `drop` it when all is done, or nothing more can be."""
+        with self._tree.open(location.parent_path) as directory, self._tree.changing(directory):
             draft = Draft.file(directory, self._tree.part_name(), unnamed=self._unnamed_drafts)
         try:
             draft.resize(size)
         except BaseException:
-            draft.close()
+            self.drop(draft)
             raise
         return draft
+
+    def drop(self, draft: Draft) -> None:
+        """Close a draft. Nothing of it is left if it was not published."""
+        try:
+            with self._tree.changing(*draft.directories):
+                draft.withdraw()
+        finally:
+            draft.close()
 
     def finish(self, draft: Draft, location: Location, attributes: Attributes, replaces: Version | None) -> Entry:
         """A draft with all its bytes becomes what it is meant to be, and visible."""
@@ -70,17 +78,17 @@ class LocalFiles:
             run_steps(draft.verify())
             return self.finish(draft, location, attributes, replaces)
         finally:
-            draft.close()
+            self.drop(draft)
 
     def put_special(self, location: Location, attributes: Attributes, replaces: Version | None) -> Entry:
         """A symbolic link, FIFO, socket or device."""
-        with self._tree.open(location.parent_path) as directory:
+        with self._tree.open(location.parent_path) as directory, self._tree.changing(directory):
             part, placeholders = self._tree.part_name(), self._attributes.takes_notes
             draft = Draft.special(directory, part, attributes, placeholders=placeholders)
         try:
             return self.finish(draft, location, attributes, replaces)
         finally:
-            draft.close()
+            self.drop(draft)
 
     def copy(
         self, source: Location, version: Version, target: Location, attributes: Attributes, replaces: Version | None
@@ -93,7 +101,7 @@ class LocalFiles:
             draft.digest = yield from digest_steps(draft.fd)
             return self.finish(draft, target, attributes, replaces)
         finally:
-            draft.close()
+            self.drop(draft)
 
     def copy_special(
         self, source: Location, version: Version, target: Location, attributes: Attributes, replaces: Version | None

@@ -15,7 +15,6 @@ from cloudfs.stores.base import Entry, Location, Page
 from cloudfs.stores.local_attributes import LocalAttributes
 from cloudfs.stores.local_tree import LocalTree, Place, is_part, proc_path
 
-_PAGE = 10_000
 _LISTINGS_KEPT = 4
 _LEFTOVER_AFTER = 24 * 3600.0
 """Seconds. Another process that is alive may be about to publish a younger one."""
@@ -28,7 +27,7 @@ class LocalListing:
     time that grows with the square of its size. Losing them costs nothing but that.
     """
 
-    def __init__(self, tree: LocalTree, attributes: LocalAttributes, page: int = _PAGE) -> None:
+    def __init__(self, tree: LocalTree, attributes: LocalAttributes, page: int) -> None:
         self._tree = tree
         self._attributes = attributes
         self._page = page

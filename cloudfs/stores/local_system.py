@@ -1,4 +1,4 @@
-"""Two Linux system calls that Python has no name for."""
+"""Linux system calls that Python has no name for."""
 
 from __future__ import annotations
 
@@ -6,15 +6,34 @@ import ctypes
 import errno
 import fcntl
 import os
+import struct
 from collections.abc import Callable
 
 _NOREPLACE = 1
+_EMPTY_PATH = 0x1000
 _FICLONE = 0x40049409
 _CANNOT = frozenset({errno.ENOSYS, errno.EINVAL, errno.EOPNOTSUPP})
 
-_renameat2: Callable[[int, bytes, int, bytes, int], int] | None = getattr(
-    ctypes.CDLL(None, use_errno=True), "renameat2", None
-)
+_HANDLE_HEADER = struct.Struct("=Ii")  # struct file_handle: size of the handle in bytes, type of the handle
+_HANDLE_MAX = 128
+
+_libc = ctypes.CDLL(None, use_errno=True)
+_renameat2: Callable[[int, bytes, int, bytes, int], int] | None = getattr(_libc, "renameat2", None)
+_name_to_handle_at: Callable[..., int] | None = getattr(_libc, "name_to_handle_at", None)
+
+
+def file_handle(directory: int, name: bytes) -> bytes:
+    """What a file system calls an object: its inode number, and a generation that tells it from earlier ones of that
+    number. An empty ``name`` is what the descriptor itself stands for. Empty where there is no such thing.
+    """
+    if _name_to_handle_at is None:
+        return b""
+    buffer = ctypes.create_string_buffer(_HANDLE_HEADER.size + _HANDLE_MAX)
+    _HANDLE_HEADER.pack_into(buffer, 0, _HANDLE_MAX, 0)
+    if _name_to_handle_at(directory, name, buffer, ctypes.byref(ctypes.c_int()), _EMPTY_PATH) != 0:
+        return b""
+    size, _ = _HANDLE_HEADER.unpack_from(buffer)
+    return buffer.raw[_HANDLE_HEADER.size : _HANDLE_HEADER.size + size]
 
 
 def rename_to_free_name(source_fd: int, source: bytes, target_fd: int, target: bytes) -> None:

@@ -10,6 +10,7 @@ import contextlib
 import os
 import re
 import secrets
+import stat
 import threading
 from collections.abc import Iterator
 from dataclasses import dataclass
@@ -17,6 +18,8 @@ from dataclasses import dataclass
 from cloudfs.errors import NameRefused, StoreError, Unavailable
 from cloudfs.stores.base import Location
 from cloudfs.stores.local_errors import store_error
+from cloudfs.stores.local_system import file_handle
+from cloudfs.types import Version
 
 _DIRECTORY = os.O_PATH | os.O_DIRECTORY | os.O_NOFOLLOW | os.O_CLOEXEC
 _PART = re.compile(rb"\.cloudfs-[0-9a-f]{16}-[0-9a-f]{16}\.part")
@@ -30,7 +33,10 @@ def proc_path(fd: int) -> bytes:
 
 @dataclass(frozen=True, slots=True)
 class Place:
-    """A name in an open directory; there need not be anything of that name."""
+    """A name in an open directory; there need not be anything of that name.
+
+    An empty name is the object that the descriptor itself stands for.
+    """
 
     directory: int
     name: bytes
@@ -48,6 +54,19 @@ class Place:
             return os.stat(self.name, dir_fd=self.directory, follow_symlinks=False)
         except FileNotFoundError:
             return None
+
+    def identity(self, status: os.stat_result) -> str:
+        """Tells the object, which has that status, from all others of its file system at any time.
+
+        The inode number alone does not: it is used again as soon as it is free.
+        """
+        return file_handle(self.directory, self.name).hex() or str(status.st_ino)
+
+    def version(self, status: os.stat_result) -> Version:
+        """The version of the object. Not of its ctime, which changes with every name, owner and permission."""
+        if stat.S_ISDIR(status.st_mode):
+            return Version("")
+        return Version(f"{self.identity(status)}:{status.st_size}:{status.st_mtime_ns}")
 
     @contextlib.contextmanager
     def open(self, flags: int = os.O_PATH) -> Iterator[int]:

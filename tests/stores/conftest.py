@@ -1,0 +1,62 @@
+"""The stores that have to keep the promises. One joins by naming itself here."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from dataclasses import replace
+from pathlib import Path
+
+import pytest
+
+from cloudfs.stores.base import Capabilities, Store
+from cloudfs.stores.faults import FaultPlan, FaultyStore
+from cloudfs.stores.local import LocalStore
+from cloudfs.stores.memory import EVERYTHING, MemoryStore
+from cloudfs.stores.memory_tree import MemoryTree
+from cloudfs.stores.sparse import ALGORITHM
+from tests.stores.conformance.bench import Bench
+
+PAGE = 7
+"""Entries in a page of a listing, so that small directories have several."""
+
+
+def local(directory: Path) -> Bench:
+    return Bench(*(LocalStore(directory, page=PAGE) for _ in range(2)))
+
+
+def local_with_named_drafts(directory: Path) -> Bench:
+    """As on a file system that has no files without names."""
+    return Bench(*(LocalStore(directory, durable=False, unnamed_drafts=False, page=PAGE) for _ in range(2)))
+
+
+def memory(capabilities: Capabilities) -> Callable[[Path], Bench]:
+    def make(_: Path) -> Bench:
+        tree = MemoryTree()
+        return Bench(*(MemoryStore(tree, capabilities, page=PAGE) for _ in range(2)))
+
+    return make
+
+
+def faulty(_: Path) -> Bench:
+    """A wrapper that changes nothing, as long as nothing is planned."""
+    tree = MemoryTree()
+    store: Store = FaultyStore(MemoryStore(tree, page=PAGE), FaultPlan())
+    return Bench(store, MemoryStore(tree, page=PAGE))
+
+
+STORES: Mapping[str, Callable[[Path], Bench]] = {
+    "local": local,
+    "local-named-drafts": local_with_named_drafts,
+    "memory": memory(EVERYTHING),
+    "memory-bare": memory(Capabilities(attributes=True, checksum=ALGORITHM, max_size=1 << 40)),
+    "memory-plain": memory(Capabilities(checksum=ALGORITHM)),
+    "memory-ids": memory(replace(EVERYTHING, stable_identities=True, hard_links=False)),
+    "faulty": faulty,
+}
+
+
+@pytest.fixture(params=STORES)
+def bench(request: pytest.FixtureRequest, tmp_path: Path) -> Bench:
+    directory = tmp_path / "store"
+    directory.mkdir()
+    return STORES[request.param](directory)
