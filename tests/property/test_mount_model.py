@@ -21,19 +21,41 @@ EXAMPLES = int(os.environ.get("CLOUDFS_TEST_EXAMPLES", "50"))
 """Enough for every commit; set thousands for a night."""
 
 
-class Subject:
-    """The mount under test with the fate of its driver, and a fresh directory for each example."""
+PATIENCE = 20.0
+"""Seconds for what a few files need milliseconds for."""
 
-    def __init__(self, home: Path, mount: Mount | None) -> None:
-        self.home = home
-        self.mount = mount
+
+class Subject:
+    """The mount under test with the fate of its driver, and a fresh directory for each example.
+
+    The mount is made when it is needed: a failure may have broken it, and the next example is to fail by itself only.
+    """
+
+    def __init__(self, home: Path, *, plain: bool) -> None:
+        self._home = home
+        self._plain = plain
+        self._mount: Mount | None = None
         self._numbers = itertools.count()
+
+    @property
+    def mount(self) -> Mount | None:
+        if self._mount is None and not self._plain:
+            home = self._home / f"mount-{next(self._numbers)}"
+            home.mkdir()
+            self._mount = Mount(home, OPTIONS)
+            self._mount.start()
+        return self._mount
+
+    def give_up(self) -> None:
+        if self._mount is not None:
+            self._mount.dispose()
+            self._mount = None
 
     def trees(self) -> tuple[Tree, Tree]:
         """The mount's and the model's."""
         name = f"example-{next(self._numbers)}"
         made = []
-        for parent in (self.mount.path if self.mount else self.home / "plain", self.home / "model"):
+        for parent in (self.mount.path if self.mount else self._home / "plain", self._home / "model"):
             parent.mkdir(exist_ok=True)
             (parent / name).mkdir(0o755)
             made.append(Tree(parent / name))
@@ -48,16 +70,17 @@ class Subject:
             model.close_all()
         match what:
             case "wait":
-                self.mount.wait()
+                self.mount.wait(PATIENCE)
             case "empty_cache":
                 self.mount.empty_cache()
             case "remount":
-                self.mount.remount()
+                self.mount.umount(PATIENCE)
+                self.mount.start()
             case "kill":
                 self.mount.kill()
                 self.mount.start()
             case "lose":
-                self.mount.umount()
+                self.mount.umount(PATIENCE)
                 self.mount.forget_everything()
                 self.mount.start()
 
@@ -67,7 +90,7 @@ class Subject:
             return
         tree.close_all()
         model.close_all()
-        self.mount.wait()
+        self.mount.wait(PATIENCE)
         stored = Tree(self.mount.store / tree.root.name)
         assert stored.contents() == model.contents()
 
@@ -77,16 +100,13 @@ def subject(request: pytest.FixtureRequest) -> Iterator[Subject]:
     plain = plain_directory(request.config)
     if plain:
         with workspace(Path(plain)) as home:
-            yield Subject(home, None)
+            yield Subject(home, plain=True)
         return
     require_mounting()
     with workspace() as home:
-        mount = Mount(home, OPTIONS)
-        try:
-            mount.start()
-            yield Subject(home, mount)
-        finally:
-            mount.dispose()
+        under_test = Subject(home, plain=False)
+        yield under_test
+        under_test.give_up()
 
 
 def check(subject: Subject, operations: list[Operation]) -> None:
@@ -102,6 +122,9 @@ def check(subject: Subject, operations: list[Operation]) -> None:
             assert tree.attributes() == model.attributes(), f"after {done}"
         assert tree.contents() == model.contents()
         subject.compare_store(tree, model)
+    except BaseException:
+        subject.give_up()
+        raise
     finally:
         tree.close_all()
         model.close_all()
