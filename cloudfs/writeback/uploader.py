@@ -41,6 +41,8 @@ _BATCH = 64
 _IDLE_NS = 60_000_000_000
 _SIGN_IN_RETRY = 30.0
 _HERE = (Step.SPLIT, Step.TAKE_OVER, Step.FORGET, Step.DONE)
+_EVERY_NAME = b""
+"""The names of one file take turns: the first is uploaded, then the others are links to it or copies of it."""
 _PERMANENT = (QuotaExceeded, AccessDenied, NameRefused, TooLarge, Incomplete)
 
 
@@ -144,16 +146,17 @@ class Uploader:
 
     async def _perform(self, link: Link, action: Action) -> None:
         places = _places(link)
-        taken = next((self._places[place] for place in places if place in self._places), None)
+        alone = [*places, (link.ino, _EVERY_NAME)]
+        taken = next((self._places[place] for place in alone if place in self._places), None)
         if taken is not None:
             self._wait(link, taken)
             return
-        self._places.update(dict.fromkeys(places, link.id))
+        self._places.update(dict.fromkeys(alone, link.id))
         self._catalog.links.claim(link.id)
         try:
             await self._performer.perform(link, action)
         finally:
-            for place in places:
+            for place in alone:
                 del self._places[place]
             self._catalog.links.release(link.id, places)
         self._health.succeeded()

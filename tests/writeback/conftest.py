@@ -1,0 +1,46 @@
+"""A mount in virtual time, and assertions that explain themselves also where they are not in a test module."""
+
+from __future__ import annotations
+
+from collections.abc import AsyncIterator, Iterator
+from pathlib import Path
+
+import pytest
+from trio.testing import MockClock
+
+from cloudfs.stores.base import Capabilities
+from cloudfs.stores.memory import EVERYTHING, MemoryStore
+from cloudfs.stores.memory_tree import MemoryTree
+from tests.writeback.clock import virtual_time
+from tests.writeback.rig import Rig, mounted
+
+pytest.register_assert_rewrite("tests.writeback.play")
+
+
+@pytest.fixture
+def clock() -> Iterator[MockClock]:
+    with virtual_time():
+        yield MockClock(autojump_threshold=0)
+
+
+@pytest.fixture
+def can() -> Capabilities:
+    """What the store can do; a test that is about it says otherwise by a parameter of this name."""
+    return EVERYTHING
+
+
+@pytest.fixture
+def tree() -> MemoryTree:
+    return MemoryTree()
+
+
+@pytest.fixture
+def store(tree: MemoryTree, can: Capabilities) -> MemoryStore:
+    """The store without its faults: it counts the calls that arrive."""
+    return MemoryStore(tree, can)
+
+
+@pytest.fixture
+async def rig(tmp_path: Path, store: MemoryStore, clock: MockClock) -> AsyncIterator[Rig]:
+    async with mounted(tmp_path, store, cache_time=600.0) as rig:
+        yield rig

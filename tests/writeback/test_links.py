@@ -1,0 +1,62 @@
+"""One file with several names: one upload, and one file again when the store tells a new mount."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+
+from cloudfs.stores.base import Capabilities
+from cloudfs.stores.memory import EVERYTHING, MemoryStore
+from cloudfs.stores.memory_tree import MemoryTree
+from cloudfs.stores.sparse import ALGORITHM
+from tests.writeback.rig import Rig, mounted
+from tests.writeback.views import mount_view
+
+COPIES = Capabilities(server_copy=True, attributes=True, checksum=ALGORITHM)
+PLAIN = Capabilities(attributes=True, checksum=ALGORITHM)
+
+
+@pytest.mark.parametrize(
+    ("can", "calls"),
+    [(EVERYTHING, {"put": 1, "link": 2}), (COPIES, {"put": 1, "copy": 2}), (PLAIN, {"put": 3})],
+    ids=["links", "copies", "neither"],
+)
+async def test_three_names_made_at_once_are_one_upload(rig: Rig, store: MemoryStore, calls: dict[str, int]) -> None:
+    await rig.create(b"a", b"content")
+    await rig.link(b"a", b"b")
+    await rig.link(b"a", b"c")
+    await rig.drain()
+    assert {method: store.calls[method] for method in ("put", "link", "copy") if store.calls[method]} == calls
+
+
+@pytest.mark.parametrize("can", [EVERYTHING, COPIES, PLAIN], ids=["links", "copies", "neither"])
+async def test_they_are_one_file_for_a_new_mount(rig: Rig, store: MemoryStore, tmp_path: Path) -> None:
+    await rig.create(b"a", b"content")
+    await rig.mkdir(b"d")
+    await rig.link(b"a", b"d/b")
+    await rig.drain()
+    async with mounted(tmp_path / "another", store) as another:
+        assert (await another.resolve(b"a")).ino == (await another.resolve(b"d/b")).ino
+        assert (await another.resolve(b"a")).nlink == 2
+        assert await mount_view(another) == await mount_view(rig)
+
+
+@pytest.mark.parametrize("can", [EVERYTHING, COPIES, PLAIN], ids=["links", "copies", "neither"])
+async def test_a_write_through_one_name_is_stored_under_all(rig: Rig, tree: MemoryTree, store: MemoryStore) -> None:
+    await rig.create(b"a", b"old")
+    await rig.link(b"a", b"b")
+    await rig.drain()
+    await rig.write(b"b", b"new")
+    await rig.drain()
+    assert {name: node.content.read(0, 3) for name, node in tree.root.children.items()} == {b"a": b"new", b"b": b"new"}
+
+
+async def test_the_name_that_is_left_keeps_the_content(rig: Rig, tree: MemoryTree) -> None:
+    await rig.create(b"a", b"content")
+    await rig.link(b"a", b"b")
+    await rig.drain()
+    await rig.unlink(b"a")
+    await rig.drain()
+    assert list(tree.root.children) == [b"b"]
+    assert await rig.read(b"b") == b"content"
