@@ -8,6 +8,7 @@ import functools
 import gc
 import logging
 import os
+import resource
 import signal
 import stat
 from collections.abc import Callable, Iterator
@@ -23,6 +24,7 @@ from cloudfs.catalog.links import Link
 from cloudfs.catalog.merging import Defaults, Merging, Stale
 from cloudfs.daemon.control import ControlServer, Handler
 from cloudfs.daemon.crash import CrashPoints
+from cloudfs.daemon.mountinfo import mounted_at, read_mounts
 from cloudfs.daemon.registry import Registry
 from cloudfs.daemon.request import MountRequest
 from cloudfs.daemon.status import Report, Status
@@ -53,8 +55,16 @@ def serve(request: MountRequest, ready: Callable[[], None]) -> None:
     with _locked(request.state_dir):
         # What was imported lives for ever, and requests leave little behind: collecting seldom saves a tenth of the CPU.
         gc.freeze()
+        _allow_many_files()
         gc.set_threshold(20_000, 20, 50)
         trio.run(_serve, request, ready)
+
+
+def _allow_many_files() -> None:
+    """Every open file of the mount needs a descriptor or two here."""
+    _soft, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
+    with contextlib.suppress(ValueError, OSError):
+        resource.setrlimit(resource.RLIMIT_NOFILE, (hard, hard))
 
 
 @contextlib.contextmanager
@@ -220,13 +230,7 @@ async def _run(request: MountRequest, parts: _Parts, ready: Callable[[], None], 
 
 def _still_mounted(mountpoint: Path) -> bool:
     """Whether the loop ended for another reason than unmounting (a signal)."""
-    wanted = os.fsencode(mountpoint)
-    with open("/proc/self/mountinfo", "rb") as mounts:
-        return any(_unescape(line.split(b" ")[4]) == wanted for line in mounts)
-
-
-def _unescape(field: bytes) -> bytes:
-    return field.decode("unicode_escape").encode("latin-1")
+    return mounted_at(mountpoint, read_mounts()) is not None
 
 
 async def _announce(session: Session, ready: Callable[[], None]) -> None:

@@ -6,6 +6,7 @@ import dataclasses
 import os
 import time
 from collections.abc import Awaitable, Callable
+from pathlib import Path
 from typing import Any
 
 import trio
@@ -76,10 +77,7 @@ class Status:
     def _options(self) -> dict[str, Any]:
         options = dataclasses.asdict(self._request.options)
         options |= {"state_dir": self._request.state_dir, "cache_dir": self._request.cache_dir}
-        return {
-            name: value if isinstance(value, int | float | str | bool) or value is None else str(value)
-            for name, value in options.items()
-        }
+        return {name: str(value) if isinstance(value, Path) else value for name, value in options.items()}
 
     def _sending(self) -> list[dict[str, Any]]:
         return [

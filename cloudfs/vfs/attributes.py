@@ -3,13 +3,13 @@
 from __future__ import annotations
 
 import stat
-import time
 from collections.abc import Callable
 from dataclasses import dataclass
 
 from cloudfs.catalog.catalog import Catalog
 from cloudfs.catalog.nodes import Node
 from cloudfs.errors import InvalidArgument, NoAttribute, NoSpace, NotSupported, StoreReadOnly, Unsupported
+from cloudfs.vfs.clock import now_ns
 from cloudfs.writeback.health import Health
 
 _SETTLE_NS = 1_000_000_000
@@ -43,7 +43,7 @@ class AttributeChanges:
         """Apply and commit. Raises `StoreReadOnly`, `NotFound`."""
         self._refuse_read_only()
         node = self._catalog.nodes.get(ino)
-        now = time.time_ns()
+        now = now_ns()
         ctime = now if change.ctime_ns is None else change.ctime_ns
         changed = self._apply(node, change)
         node.ctime_ns = ctime
@@ -128,7 +128,7 @@ class AttributeChanges:
 
     def _xattrs_changed(self, ino: int) -> None:
         node = self._catalog.nodes.get(ino)
-        node.ctime_ns = time.time_ns()
+        node.ctime_ns = now_ns()
         node.attrs += 1
         self._catalog.nodes.save(node)
         self._catalog.links.touch_settled(ino, node.ctime_ns + _SETTLE_NS)

@@ -13,7 +13,6 @@ from cloudfs.cache.contract import CachedContent
 from cloudfs.catalog.catalog import Catalog
 from cloudfs.catalog.nodes import Node
 from cloudfs.errors import CloudfsError, StoreReadOnly, TooLarge
-from cloudfs.types import Inode
 from cloudfs.vfs.space import Space
 from cloudfs.writeback.contents import Contents, read_through
 from cloudfs.writeback.health import Health
@@ -26,7 +25,6 @@ OPEN_WRITE_BACK_NS = 60_000_000_000
 _QUIET_NS = 3_000_000_000
 _LONGEST_BURST_NS = 300_000_000_000
 _INLINE_READ = 1 << 20
-_SETID = 0o6000
 
 
 class OpenFile:
@@ -259,8 +257,6 @@ class Files:
         if stop > node.size:
             node.size = stop
             node.modified = True
-        if node.mode & _SETID and node.mode & 0o170000 == 0o100000:
-            self._drop_setid(node)
         file.changed = True
         file.written_ns = time.monotonic_ns()
 
@@ -333,13 +329,6 @@ class Files:
         node.modified = True
         file.changed = True
         self._commit(file)
-
-    def _drop_setid(self, node: Node) -> None:
-        """A write takes the set-user-id bit away, as on every local file system."""
-        keep_gid = not node.mode & 0o010
-        node.mode &= ~0o4000 if keep_gid else ~_SETID
-        node.attrs += 1
-        node.modified = True
 
     def _refuse_read_only(self) -> None:
         if self._health.read_only:

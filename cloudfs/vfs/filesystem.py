@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import time
 from dataclasses import dataclass
 
 from cloudfs.catalog.catalog import Catalog
@@ -11,6 +10,7 @@ from cloudfs.errors import NameTooLong, NotFound
 from cloudfs.types import NAME_MAX
 from cloudfs.vfs.attributes import AttributeChanges, Change
 from cloudfs.vfs.capacity import Capacity
+from cloudfs.vfs.clock import now_ns
 from cloudfs.vfs.directories import Directories
 from cloudfs.vfs.files import Files
 from cloudfs.vfs.namespace import Namespace
@@ -64,7 +64,7 @@ class FileSystem:
             if not privileged:
                 self.attributes.drop_setid(ino)
             if change.mtime_ns is None:
-                now = time.time_ns()
+                now = now_ns()
                 change = Change(change.mode, change.uid, change.gid, change.atime_ns, now, now)
         return self.attributes.change(ino, change)
 

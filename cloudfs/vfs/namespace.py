@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import stat
-import time
 import uuid
 from collections.abc import Callable
 from dataclasses import dataclass
@@ -23,6 +22,7 @@ from cloudfs.errors import (
     StoreReadOnly,
 )
 from cloudfs.types import NAME_MAX
+from cloudfs.vfs.clock import now_ns
 from cloudfs.writeback.health import Health
 
 NOREPLACE = 1
@@ -56,7 +56,7 @@ class Namespace:
         *,
         record_groups: bool,
     ) -> None:
-        """``changed(due_ns)``: there is work for the uploader. ``record_groups``: the store keeps no hard links by itself."""
+        """``changed(due_ns)``: there is work for the uploader. ``record_groups``: the store keeps no hard links."""
         self._catalog = catalog
         self._nodes = catalog.nodes
         self._links = catalog.links
@@ -73,7 +73,7 @@ class Namespace:
         directory = self._open_directory(parent, name)
         if self._links.lookup(parent, name) is not None:
             raise AlreadyExists("the name is taken")
-        now = time.time_ns()
+        now = now_ns()
         is_directory = stat.S_ISDIR(mode)
         gid = owner.gid
         if directory.mode & stat.S_ISGID:
@@ -106,7 +106,7 @@ class Namespace:
             raise NotPermitted("directories have one name")
         if self._links.lookup(parent, name) is not None:
             raise AlreadyExists("the name is taken")
-        now = time.time_ns()
+        now = now_ns()
         with self._catalog:
             if self._record_groups and not node.link_group:
                 node.link_group = f"{uuid.uuid4().hex[:16]}-{ino:x}"
@@ -127,7 +127,7 @@ class Namespace:
         directory, link, node = self._existing(parent, name)
         if node.is_directory:
             raise IsADirectory("use rmdir")
-        now = time.time_ns()
+        now = now_ns()
         with self._catalog:
             self._remove(link, node, now)
             self._touch_directory(directory, now)
@@ -140,7 +140,7 @@ class Namespace:
             raise NotADirectory("use unlink")
         if not self._links.is_empty(node.ino):
             raise DirectoryNotEmpty("the directory is not empty")
-        now = time.time_ns()
+        now = now_ns()
         with self._catalog:
             self._remove(link, node, now)
             directory.nlink -= 1
@@ -184,7 +184,7 @@ class Namespace:
         victim = self._nodes.get(other.ino) if other is not None else None
         if victim is not None:
             self._check_replaceable(node, victim)
-        now = time.time_ns()
+        now = now_ns()
         with self._catalog:
             if other is not None and victim is not None:
                 self._make_way(link, other, node, victim, now)
@@ -221,7 +221,7 @@ class Namespace:
         if other_node.is_directory and self._links.is_inside(source.ino, other_node.ino):
             raise InvalidArgument("a directory cannot be moved into itself")
         assert link.name is not None and other.name is not None
-        now = time.time_ns()
+        now = now_ns()
         with self._catalog:
             self._links.move(link.id, target.ino, _SWAPPING, now)
             self._links.move(other.id, source.ino, link.name, now + CHANGE_NS)

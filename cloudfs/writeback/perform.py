@@ -21,6 +21,7 @@ from cloudfs.stores.base import Entry, Location, Source, Store
 from cloudfs.types import ROOT, Inode, LinkId, Version
 from cloudfs.writeback.conflict import conflict_name
 from cloudfs.writeback.contents import CommittedSource, Contents, EmptySource, StagedSource
+from cloudfs.writeback.extents import Extents
 from cloudfs.writeback.plan import Action, Step, aside_name
 from cloudfs.writeback.staging import Staged, Staging
 
@@ -136,9 +137,9 @@ class Performer:
                 )
             finally:
                 del self.sending[link.id]
-        self._uploaded(link, action, entry, content, attrs)
+        await self._uploaded(link, action, entry, content, attrs)
 
-    def _uploaded(self, link: Link, action: Action, entry: Entry, content: int, attrs: int) -> None:
+    async def _uploaded(self, link: Link, action: Action, entry: Entry, content: int, attrs: int) -> None:
         with self._catalog:
             self._replaced(link, action)
             self._catalog.memos.forget(link.id)
@@ -148,17 +149,22 @@ class Performer:
             if confirmed:
                 self._catalog.stagings.remove(link.ino)
         if row is not None and confirmed:
-            self._adopt(row, content)
+            await self._adopt(row, content)
 
-    def _adopt(self, row: StagedRow, content: int) -> None:
+    async def _adopt(self, row: StagedRow, content: int) -> None:
         """The staged file, whose bytes the store has by now, becomes a cached file."""
+        cache = self._contents.cache
         size = self._catalog.nodes.get(row.ino).size
         key, path = self._contents.key(row.ino, content), self._staging.path(row.file)
         self._staging.give_up(row.ino, row.file)
-        if row.base:
-            self._contents.cache.adopt_patch(self._contents.key(row.ino, row.base), key, size, path, row.extents)
+        if not row.base:
+            cache.adopt(key, size, path)
+        elif Extents(row.extents).covers(row.visible, size):
+            old = self._contents.key(row.ino, row.base)
+            await trio.to_thread.run_sync(cache.adopt_patch, old, key, size, path, row.extents)
         else:
-            self._contents.cache.adopt(key, size, path)
+            # Zeros where the base had been cut off are not in the staged file: fetching is simpler than patching.
+            path.unlink(missing_ok=True)
 
     @contextlib.contextmanager
     def _source(self, node: Node, link: Link) -> Iterator[Source]:
@@ -319,7 +325,7 @@ class Performer:
             self._forget_place(link, action)
             return
         if action.step is Step.UPLOAD and await self._is_ours(link, place, theirs):
-            self._uploaded(link, action, theirs, self._catalog.nodes.get(link.ino).content, attrs=0)
+            await self._uploaded(link, action, theirs, self._catalog.nodes.get(link.ino).content, attrs=0)
         else:
             self._keep_both(link, action, theirs)
 
