@@ -144,6 +144,7 @@ def _require_directory(mountpoint: Path) -> None:
 
 def _directory_errno(path: Path) -> int:
     try:
+        os.statvfs(path)  # the kernel may answer stat() for a dead mount from what it remembers, but never this
         return 0 if stat.S_ISDIR(path.stat().st_mode) else errno.ENOTDIR
     except OSError as error:
         return error.errno or errno.EIO
