@@ -167,10 +167,12 @@ def _noted_owner(xattrs: Mapping[bytes, bytes], disk: tuple[int, int]) -> tuple[
 
 def _noted_device(xattrs: Mapping[bytes, bytes], status: os.stat_result) -> tuple[int, int]:
     """The type and the device number."""
-    with contextlib.suppress(KeyError, ValueError, OverflowError):
-        kind, major, minor = xattrs[_SPECIAL].split(b":")
-        if _is_device(int(kind, 8)) and stat.S_ISREG(status.st_mode) and status.st_size == 0:
-            return stat.S_IFMT(int(kind, 8)), os.makedev(int(major), int(minor))
+    with contextlib.suppress(KeyError, ValueError):
+        kind, *numbers = xattrs[_SPECIAL].split(b":")
+        major, minor = map(int, numbers)
+        stands_for_one = _is_device(int(kind, 8)) and stat.S_ISREG(status.st_mode) and status.st_size == 0
+        if stands_for_one and 0 <= major < 1 << 12 and 0 <= minor < 1 << 20:
+            return stat.S_IFMT(int(kind, 8)), os.makedev(major, minor)
     return stat.S_IFMT(status.st_mode), status.st_rdev
 
 

@@ -78,6 +78,26 @@ class Place:
             os.close(fd)
 
 
+@dataclass(frozen=True, slots=True)
+class _Identity:
+    """Which directory it is: ``device`` until it is mounted again, ``file_system`` (0 if not told) also after."""
+
+    device: int
+    file_system: int
+    inode: int
+
+    @classmethod
+    def of(cls, fd: int) -> _Identity:
+        status = os.fstat(fd)
+        return cls(status.st_dev, os.fstatvfs(fd).f_fsid, status.st_ino)
+
+    def fits(self, fd: int) -> bool:
+        """Whether ``fd`` is that directory."""
+        status = os.fstat(fd)
+        same_device = status.st_dev == self.device or self.file_system == os.fstatvfs(fd).f_fsid != 0
+        return status.st_ino == self.inode and same_device
+
+
 class LocalTree:
     """The directory tree of one store. Raises `StoreError` where it knows better, else `OSError`."""
 
@@ -87,9 +107,9 @@ class LocalTree:
         # A directory's lock is found by its inode number. At most one call of `locked` per thread at a time; it
         # takes its locks in ascending order.
         self._locks = tuple(threading.Lock() for _ in range(_STRIPES))
-        self._identity: tuple[int, int] | None = None
+        self._identity: _Identity | None = None
         with self.open(b"") as fd:
-            self._identity = _identity(fd)
+            self._identity = _Identity.of(fd)
 
     @contextlib.contextmanager
     def open(self, path: bytes) -> Iterator[int]:
@@ -160,7 +180,7 @@ class LocalTree:
             raise Unavailable(f"{os.fsdecode(self._root)}: the store's directory is missing") from error
         except OSError as error:
             raise store_error(error, os.fsdecode(self._root)) from error
-        if self._identity not in (None, _identity(fd)):
+        if self._identity is not None and not self._identity.fits(fd):
             os.close(fd)
             raise Unavailable(f"{os.fsdecode(self._root)}: another directory is where the store's was")
         return fd
@@ -180,11 +200,6 @@ def is_part(name: bytes) -> bool:
 
 def _refused(path: bytes) -> StoreError:
     return NameRefused(f"{Location(path)}: a local store cannot have this name")
-
-
-def _identity(fd: int) -> tuple[int, int]:
-    status = os.fstat(fd)
-    return status.st_dev, status.st_ino
 
 
 def _restore_mtime(directory: int, before: os.stat_result) -> None:

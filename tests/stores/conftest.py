@@ -21,18 +21,18 @@ PAGE = 7
 
 
 def local(directory: Path) -> Bench:
-    return Bench(*(LocalStore(directory, page=PAGE) for _ in range(2)))
+    return Bench.of(lambda: LocalStore(directory, page=PAGE))
 
 
 def local_with_named_drafts(directory: Path) -> Bench:
     """As on a file system that has no files without names."""
-    return Bench(*(LocalStore(directory, durable=False, unnamed_drafts=False, page=PAGE) for _ in range(2)))
+    return Bench.of(lambda: LocalStore(directory, durable=False, unnamed_drafts=False, page=PAGE))
 
 
 def memory(capabilities: Capabilities) -> Callable[[Path], Bench]:
     def make(_: Path) -> Bench:
         tree = MemoryTree()
-        return Bench(*(MemoryStore(tree, capabilities, page=PAGE) for _ in range(2)))
+        return Bench.of(lambda: MemoryStore(tree, capabilities, page=PAGE))
 
     return make
 

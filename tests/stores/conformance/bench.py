@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 import random
 import stat
+from collections.abc import Callable
 from dataclasses import dataclass, field, replace
 
 from cloudfs.stores.base import Capabilities, Entry, Location, Source, Store
@@ -16,9 +17,13 @@ LARGE = 9 << 20
 """Bytes; more than a store reads at once."""
 
 
+OWNER = int(os.environ.get("CLOUDFS_TEST_OWNER", os.geteuid()))
+"""Whoever runs the tests; or will, once privileges have been dropped (``tests/stores/unprivileged.py``)."""
+
+
 def of_type(kind: int, permissions: int, **others: object) -> Attributes:
-    """Attributes of an object that belongs to whoever runs the tests."""
-    plain = Attributes(mode=kind | permissions, uid=os.geteuid(), gid=os.getegid(), mtime_ns=MTIME)
+    """Attributes of an object that belongs to whoever runs the tests (and to the group of that number)."""
+    plain = Attributes(mode=kind | permissions, uid=OWNER, gid=OWNER, mtime_ns=MTIME)
     return replace(plain, **others)  # type: ignore[arg-type]
 
 
@@ -38,6 +43,11 @@ class Bench:
     store: Store
     other: Store
     progress: Progress = field(default_factory=Progress)
+
+    @classmethod
+    def of(cls, client: Callable[[], Store]) -> Bench:
+        """Of two clients of one account."""
+        return cls(client(), client())
 
     @property
     def can(self) -> Capabilities:

@@ -66,9 +66,9 @@ async def test_times(bench: Bench, mtime_ns: int) -> None:
         assert entry.mtime_ns == mtime_ns
     await bench.make_directory(b"d", replace(DIRECTORY, mtime_ns=mtime_ns))
     for name in (b"file", b"link", b"fifo", b"d"):
-        attributes = await listed(bench, name)
-        assert attributes is not None
-        assert attributes.mtime_ns == mtime_ns
+        found = await listed(bench, name)
+        assert found is not None
+        assert found.mtime_ns == mtime_ns
 
 
 @pytest.mark.parametrize("attributes", SPECIALS, ids=kind)
@@ -108,7 +108,7 @@ async def test_targets_of_symbolic_links(bench: Bench, target: bytes) -> None:
 async def test_owners(bench: Bench, attributes: Attributes) -> None:
     theirs = replace(attributes, uid=12345, gid=54321)
     make = bench.make_directory if attributes.is_directory else bench.put
-    await make(b"object", attributes=theirs)  # type: ignore[operator]
+    await make(b"object", attributes=theirs)
     assert await listed(bench, b"object") == theirs
     await bench.set_attributes(b"object", (await bench.stat(b"object")).version, attributes)
     assert await listed(bench, b"object") == attributes
@@ -118,7 +118,7 @@ async def test_owners(bench: Bench, attributes: Attributes) -> None:
 async def test_extended_attributes(bench: Bench, attributes: Attributes) -> None:
     many = replace(attributes, xattrs=((b"user.a", b"\0\xff"), (b"user.b", b""), (b"user.\xc3\xa9", b"v" * 500)))
     make = bench.make_directory if attributes.is_directory else bench.put
-    entry = await make(b"object", attributes=many)  # type: ignore[operator]
+    entry = await make(b"object", attributes=many)
     assert entry.attributes == many == await listed(bench, b"object")
     few = replace(attributes, xattrs=((b"user.a", b"new"),))
     await bench.set_attributes(b"object", entry.version, few)

@@ -1,4 +1,4 @@
-"""Calls that are cancelled, and calls whose answer is lost: nothing or everything has happened, and again is the same."""
+"""Calls that are cancelled, and calls whose answer is lost: all or nothing has happened, and again is the same."""
 
 from __future__ import annotations
 
@@ -173,9 +173,7 @@ async def test_a_change_whose_answer_was_lost_can_be_made_again(bench: Bench, ch
 
 async def test_a_lost_answer_is_no_permission_to_replace_what_came_after(bench: Bench) -> None:
     await bench.put(b"file", b"ours")
-    theirs = await bench.through(bench.other).put(
-        b"file", b"them", FILE, replaces=(await bench.stat(b"file")).version
-    )
+    theirs = await bench.through(bench.other).put(b"file", b"them", FILE, replaces=(await bench.stat(b"file")).version)
     with pytest.raises(StoreError):
         await bench.put(b"file", b"ours")
     assert await bench.stat(b"file") == theirs
