@@ -153,24 +153,28 @@ class Database:
             return 0
 
     async def checkpoint_forever(self, interval: float = 2.0) -> None:
-        """Keep the log short. A failure here (a full disk) costs nothing but a longer log, and is tried again."""
+        """Keep the log short. A failure here (a full disk) costs nothing but a longer log, and is tried again.
+
+        The thread never takes the writer's lock, so the log starts over only when the mount pauses. If it never does,
+        what little is left is moved here.
+        """
         connection = self._connect()
         try:
             connection.execute("PRAGMA synchronous = NORMAL")
             while True:
                 await trio.sleep(interval)
                 if self.log_size() > CHECKPOINT_BYTES:
-                    await trio.to_thread.run_sync(self._checkpoint, connection)
+                    await trio.to_thread.run_sync(_checkpoint, connection, "PASSIVE")
+                if self.log_size() > 8 * CHECKPOINT_BYTES:
+                    self.settle()
+                    _checkpoint(self._connection, "TRUNCATE")
         finally:
             connection.close()
 
-    def _checkpoint(self, connection: sqlite3.Connection) -> None:
-        try:
-            _busy, length, moved = connection.execute("PRAGMA wal_checkpoint(PASSIVE)").fetchone()
-            if length == moved and self.log_size() > 8 * CHECKPOINT_BYTES:
-                connection.execute("PRAGMA wal_checkpoint(TRUNCATE)").fetchone()
-        except sqlite3.OperationalError:
-            return
-
     def close(self) -> None:
         self._connection.close()
+
+
+def _checkpoint(connection: sqlite3.Connection, mode: str) -> None:
+    with contextlib.suppress(sqlite3.OperationalError):
+        connection.execute(f"PRAGMA wal_checkpoint({mode})").fetchone()

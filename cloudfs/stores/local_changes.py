@@ -101,7 +101,8 @@ class LocalChanges:
                     if source.path != target.path:
                         _rename(old, new, target, replaces)
                 self._sync(new.directory)
-                self._sync(old.directory)
+                if source.parent_path != target.parent_path:
+                    self._sync(old.directory)
             return self._attributes.entry(new, target.name, _status(new, target))
 
     def link(self, source: Location, target: Location, replaces: Version | None) -> Entry:
@@ -136,8 +137,7 @@ class LocalChanges:
     def _set(self, place: Place, location: Location, attributes: Attributes) -> Entry:
         with place.open() as fd, self._tree.locked(fd):
             self._attributes.write(fd, attributes)
-            if self._durable:
-                self._sync_object(fd, place)
+            self._sync(fd)
         return self._attributes.entry(place, location.name, _status(place, location))
 
     def _moved_before(self, new: Place, source: Location, target: Location, replaces: Version | None) -> Entry:
@@ -176,14 +176,10 @@ class LocalChanges:
                         raise DirectoryNotEmpty(f"{location}: the directory has entries") from error
                 os.rmdir(place.name, dir_fd=place.directory)
 
-    def _sync(self, directory: int) -> None:
-        """The names in a directory are on the disk. (On ext4, many at a time share one commit of the journal.)"""
-        if self._durable:
-            self._sync_object(directory, Place(directory, b"."))
-
-    def _sync_object(self, fd: int, place: Place) -> None:
-        """``fd`` is a path only (O_PATH), which cannot be synced; nor can what is not a file or directory."""
-        if stat.S_IFMT(os.fstat(fd).st_mode) in (stat.S_IFREG, stat.S_IFDIR):
+    def _sync(self, fd: int) -> None:
+        """The names in a directory, or the attributes of a file, are on the disk. What is neither cannot be synced."""
+        if self._durable and stat.S_IFMT(os.fstat(fd).st_mode) in (stat.S_IFREG, stat.S_IFDIR):
+            # ``fd`` is a path only (O_PATH).
             reopened = os.open(proc_path(fd), os.O_RDONLY | os.O_CLOEXEC)
             try:
                 os.fsync(reopened)
@@ -233,7 +229,7 @@ def _same(place: Place, draft: Draft) -> bool:
     if not stat.S_ISREG(ours.st_mode) or ours.st_size == 0:
         return True
     with place.open(os.O_RDONLY | os.O_NONBLOCK) as fd:
-        return os.path.samestat(os.fstat(fd), theirs) and run_steps(digest_steps(fd)) == draft.digest
+        return os.path.samestat(os.fstat(fd), theirs) and run_steps(digest_steps(fd)) == draft.digest()
 
 
 def _traits(status: os.stat_result) -> tuple[int, ...]:

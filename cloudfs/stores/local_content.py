@@ -50,7 +50,7 @@ class Draft:
     def __init__(self, fd: int, part: bytes, hidden_in: int | None = None, *, has_bytes: bool = True) -> None:
         """``part`` is a hidden name, taken already if ``hidden_in``, its directory, is given. Owns both descriptors."""
         self.fd = fd
-        self.digest = ""
+        self._digest = ""
         self._has_bytes = has_bytes
         self._part = part
         self._hidden_in = hidden_in
@@ -58,12 +58,15 @@ class Draft:
         self._running = SparseDigest()
 
     @classmethod
-    def file(cls, directory: int, part: bytes, *, unnamed: bool) -> Draft:
-        """An empty regular file on the file system of ``directory``."""
-        if unnamed:
-            with _unless(_NO_UNNAMED_FILES):
-                fd = os.open(b".", os.O_TMPFILE | os.O_RDWR | os.O_CLOEXEC, 0o600, dir_fd=directory)
-                return cls(fd, part)
+    def unnamed(cls, directory: int, part: bytes) -> Draft | None:
+        """An empty regular file on the file system of ``directory``; None if that has no files without names."""
+        with _unless(_NO_UNNAMED_FILES):
+            return cls(os.open(b".", os.O_TMPFILE | os.O_RDWR | os.O_CLOEXEC, 0o600, dir_fd=directory), part)
+        return None
+
+    @classmethod
+    def named(cls, directory: int, part: bytes) -> Draft:
+        """An empty regular file with a hidden name."""
         flags = os.O_RDWR | os.O_CREAT | os.O_EXCL | os.O_NOFOLLOW | os.O_CLOEXEC
         return cls(os.open(part, flags, 0o600, dir_fd=directory), part, os.dup(directory))
 
@@ -90,12 +93,15 @@ class Draft:
             self._running.add(start, data)
 
     def verify(self) -> Steps[None]:
-        """Read back what was written, which gives the digest; `BrokenAnswer` if it is not what was meant."""
-        size = os.fstat(self.fd).st_size
-        meant = self._running.finish(size)
-        self.digest = yield from digest_steps(self.fd)
-        if self.digest != meant:
+        """Read back what was written; `BrokenAnswer` if it is not what was meant."""
+        meant = self._running.finish(os.fstat(self.fd).st_size)
+        self._digest = yield from digest_steps(self.fd)
+        if self._digest != meant:
             raise BrokenAnswer("the disk gives back other bytes than were written to it")
+
+    def digest(self) -> str:
+        """The checksum of its bytes (`SparseDigest`); a long time for a large file that was not verified."""
+        return self._digest or run_steps(digest_steps(self.fd))
 
     def seal(self, keeper: LocalAttributes, attributes: Attributes, *, durable: bool) -> None:
         """Last changes; with ``durable`` it survives a power cut from here on, as far as it has a name."""

@@ -46,8 +46,12 @@ class LocalFiles:
 
     def draft(self, location: Location, size: int) -> Draft:
         """An empty regular file for that location; `drop` it when all is done, or nothing more can be."""
-        with self._tree.open(location.parent_path) as directory, self._tree.changing(directory):
-            draft = Draft.file(directory, self._tree.part_name(), unnamed=self._unnamed_drafts)
+        with self._tree.open(location.parent_path) as directory:
+            part = self._tree.part_name()
+            draft = Draft.unnamed(directory, part) if self._unnamed_drafts else None
+            if draft is None:
+                with self._tree.changing(directory):
+                    draft = Draft.named(directory, part)
         try:
             draft.resize(size)
         except BaseException:
@@ -58,8 +62,9 @@ class LocalFiles:
     def drop(self, draft: Draft) -> None:
         """Close a draft. Nothing of it is left if it was not published."""
         try:
-            with self._tree.changing(*draft.directories):
-                draft.withdraw()
+            if draft.directories:
+                with self._tree.changing(*draft.directories):
+                    draft.withdraw()
         finally:
             draft.close()
 
@@ -98,7 +103,6 @@ class LocalFiles:
         try:
             with self._changes.opened(source, version) as fd:
                 yield from copy_steps(fd, draft.fd)
-            draft.digest = yield from digest_steps(draft.fd)
             return self.finish(draft, target, attributes, replaces)
         finally:
             self.drop(draft)

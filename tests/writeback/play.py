@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import shutil
+import stat
 from contextlib import AsyncExitStack
 from pathlib import Path
 from typing import Any
@@ -17,8 +18,16 @@ from cloudfs.stores.memory import MemoryStore
 from cloudfs.stores.memory_tree import MemoryTree
 from tests.writeback.model import Model, Thing, View, timeless
 from tests.writeback.rig import Rig, mounted
-from tests.writeback.script import Act, Event, Step
+from tests.writeback.script import Act, Step, settled
 from tests.writeback.views import UNREADABLE, dump, left_over, mount_view, store_view
+
+FURNITURE: list[Step] = [
+    Act("make", (b"a", stat.S_IFDIR | 0o755)),
+    Act("make", (b"a/b", stat.S_IFDIR | 0o755)),
+    Act("create", (b"a/b/a", b"first")),
+    Act("create", (b"a/c", b"second")),
+    Act("create", (b"b", b"third" * 2000)),
+]
 
 
 class Play:
@@ -39,8 +48,8 @@ class Play:
         """The script, then the end: everything is stored, and nothing else is left."""
         async with self._stack:
             await self._mount()
-            for step in script:
-                await self._step(step)
+            for step in [*FURNITURE, *script]:
+                await self._step(settled(step, self.model))
             await self.finish()
 
     async def _step(self, step: Step) -> None:
@@ -62,6 +71,7 @@ class Play:
         self.rig: Rig = await self._stack.enter_async_context(
             mounted(here, self.store, heir=heir, cache_size=self._cache_size)
         )
+        await mount_view(self.rig)  # a name that is not known yet needs the network, and this is not about that
 
     def _life(self, number: int) -> Path:
         return self._home / f"life-{number}"
@@ -235,6 +245,3 @@ async def _outcome(rig: Rig, act: Act) -> str:
     except CloudfsError as error:
         return type(error).__name__
     return ""
-
-
-__all__ = ["Event", "Play"]

@@ -132,7 +132,8 @@ class Rig:
         node = await self.resolve(path)
         if not node.is_regular:
             raise InvalidArgument("not a regular file")
-        return node.ino
+        ino: int = node.ino
+        return ino
 
     async def write(self, path: bytes, data: bytes, offset: int = 0, flags: int = 0) -> None:
         """Open, write and close."""

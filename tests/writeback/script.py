@@ -1,4 +1,8 @@
-"""Scripts for a mount: what applications do, what the world does meanwhile, and how hypothesis makes them up."""
+"""Scripts for a mount: what applications do, what the world does meanwhile, and how hypothesis makes them up.
+
+Places are chosen when the script is played, so that most of what is tried can succeed: `There` is one of the names
+that exist by then, `Here` a name in one of the directories.
+"""
 
 from __future__ import annotations
 
@@ -11,6 +15,33 @@ from hypothesis import strategies as st
 from cloudfs.stores.faults import Weather
 from cloudfs.vfs.attributes import Change
 from cloudfs.vfs.namespace import EXCHANGE, NOREPLACE
+from tests.writeback.model import Model
+
+
+@dataclass(frozen=True, slots=True)
+class There:
+    """One of the names that exist, in order."""
+
+    number: int
+
+    def choose(self, model: Model) -> bytes:
+        paths = sorted(model.view())
+        return paths[self.number % len(paths)] if paths else b"a"
+
+
+@dataclass(frozen=True, slots=True)
+class Here:
+    """That name, whether it exists or not, in one of the directories."""
+
+    number: int
+    name: bytes
+
+    def choose(self, model: Model) -> bytes:
+        directories = [b"", *(path + b"/" for path, row in sorted(model.view().items()) if stat.S_ISDIR(row.mode))]
+        return directories[self.number % len(directories)] + self.name
+
+
+Place = There | Here
 
 
 @dataclass(frozen=True, slots=True)
@@ -31,11 +62,11 @@ class Event:
 
 Step = Act | Event
 
-names = st.sampled_from([b"a", b"b", b"c"])
-paths = st.lists(names, min_size=1, max_size=3).map(b"/".join)
-shallow = st.lists(names, min_size=1, max_size=2).map(b"/".join)
-contents = st.binary(min_size=1, max_size=4) | st.sampled_from([b"x" * 5000, b"y" * 9000])
-offsets = st.sampled_from([0, 1, 4096, 6000])
+
+def settled(step: Step, model: Model) -> Step:
+    """The same with its places chosen."""
+    chosen = [part.choose(model) if isinstance(part, There | Here) else part for part in step.arguments]
+    return type(step)(step.method, tuple(chosen))
 
 
 def _act(method: str, *arguments: st.SearchStrategy[Any]) -> st.SearchStrategy[Act]:
@@ -46,33 +77,37 @@ def _event(method: str, *arguments: st.SearchStrategy[Any]) -> st.SearchStrategy
     return st.builds(Event, st.just(method), st.tuples(*arguments))
 
 
+there = st.builds(There, st.integers(0, 9))
+here = st.builds(Here, st.integers(0, 4), st.sampled_from([b"a", b"b", b"c"]))
+anywhere = there | here
+contents = st.binary(min_size=1, max_size=4) | st.sampled_from([b"x" * 5000, b"y" * 9000])
+offsets = st.sampled_from([0, 1, 4096, 6000])
 changes = st.builds(Change, mode=st.sampled_from([0o600, 0o755])) | st.builds(
     Change, uid=st.sampled_from([0, 7]), mtime_ns=st.sampled_from([1, 1_600_000_000_123_456_789])
 )
 
 acts = st.one_of(
-    _act("create", paths, contents),
-    _act("make", shallow, st.just(stat.S_IFDIR | 0o755)),
-    _act("make", paths, st.just(stat.S_IFREG | 0o640)),
-    _act("make", paths, st.just(stat.S_IFLNK | 0o777), contents),
-    _act("make", paths, st.just(stat.S_IFIFO | 0o600)),
-    _act("write", paths, contents, offsets),
-    _act("truncate", paths, st.sampled_from([0, 3, 5001, 12000])),
-    _act("change", paths, changes),
-    _act("link", paths, paths),
-    _act("unlink", paths),
-    _act("rmdir", shallow),
-    _act("rename", paths, paths),
-    _act("rename", paths, paths),
-    _act("rename", shallow, shallow),
-    _act("rename", paths, paths, st.sampled_from([EXCHANGE, NOREPLACE])),
+    _act("create", here, contents),
+    _act("make", here, st.sampled_from([stat.S_IFDIR | 0o755, stat.S_IFREG | 0o640, stat.S_IFIFO | 0o600])),
+    _act("make", here, st.just(stat.S_IFLNK | 0o777), contents),
+    _act("write", there, contents, offsets),
+    _act("truncate", there, st.sampled_from([0, 3, 5001, 12000])),
+    _act("change", there, changes),
+    _act("link", there, here),
+    _act("unlink", there),
+    _act("unlink", there),
+    _act("rmdir", there),
+    _act("rename", there, here),
+    _act("rename", there, anywhere),
+    _act("rename", there, there),
+    _act("rename", there, there, st.sampled_from([EXCHANGE, NOREPLACE])),
 )
 
 quiet_events = st.one_of(
     _event("progress", st.integers(1, 12)),
-    _event("progress", st.integers(1, 12)),
+    _event("progress", st.integers(1, 40)),
     _event("sleep", st.sampled_from([0.5, 1.1, 3.5, 70.0])),
-    _event("list", shallow),
+    _event("list", there),
     _event("drain"),
     _event("remount"),
     _event("lose_cache"),
@@ -80,7 +115,8 @@ quiet_events = st.one_of(
 """Nothing of this is a misfortune."""
 
 open_files = st.one_of(
-    _event("open", st.integers(0, 1), paths),
+    _event("open", st.integers(0, 1), there),
+    _event("write_open", st.integers(0, 1), contents, offsets),
     _event("write_open", st.integers(0, 1), contents, offsets),
     _event("close", st.integers(0, 1)),
 )
@@ -95,11 +131,10 @@ faults = st.one_of(
 
 deaths = st.one_of(_event("kill", st.integers(1, 8)), _event("kill_now"))
 
-
-def scripts(*events: st.SearchStrategy[Event], longest: int = 25) -> st.SearchStrategy[list[Step]]:
-    """As many acts as events, roughly."""
-    return st.lists(st.one_of(acts, acts, *events), min_size=1, max_size=longest)
-
-
 losses = _event("lose_everything")
 """Only for stores that keep attributes."""
+
+
+def scripts(*events: st.SearchStrategy[Event], longest: int = 30) -> st.SearchStrategy[list[Step]]:
+    """Acts and events."""
+    return st.lists(st.one_of(acts, acts, *events), min_size=6, max_size=longest)

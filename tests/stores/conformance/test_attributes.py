@@ -7,6 +7,7 @@ import stat
 from dataclasses import replace
 
 import pytest
+import trio
 
 from cloudfs.errors import NotFound, VersionMismatch
 from cloudfs.types import Attributes, Version
@@ -177,6 +178,17 @@ async def test_a_copy_has_the_attributes_it_was_given(bench: Bench) -> None:
     assert await bench.stat(b"file") == before
     await bench.put(b"link", b"", LINK)
     assert (await bench.copy(b"link", b"link2", LINK)).attributes == LINK
+
+
+async def test_an_mtime_holds_while_names_come_and_go(bench: Bench) -> None:
+    await bench.make_directory(b"d")
+    wanted = replace(DIRECTORY, mtime_ns=3)
+    async with trio.open_nursery() as nursery:
+        for number in range(40):
+            nursery.start_soon(bench.put, b"d/%02d" % number)
+            if number == 20:
+                nursery.start_soon(bench.set_attributes, b"d", Version(""), wanted)
+    assert await listed(bench, b"d") == wanted
 
 
 # --- what happens in a directory leaves its mtime alone ----------------------------------------------------------
