@@ -413,26 +413,23 @@ async def test_nothing_is_left_open(bench_with_names: Bench) -> None:
     assert len(os.listdir("/proc/self/fd")) == before
 
 
-def test_changes_in_the_same_directory_wait_for_each_other(directory: Path) -> None:
+def test_one_thread_at_a_time_changes_a_directory(directory: Path) -> None:
     tree = LocalTree(os.fsencode(directory))
-    inside, entered, leave = threading.Event(), threading.Event(), threading.Event()
+    inside: list[int] = []
+    together: set[int] = set()
 
-    def first() -> None:
-        with tree.open(b"") as fd, tree.changing(fd):
-            inside.set()
-            leave.wait()
+    def change(number: int) -> None:
+        for _ in range(300):
+            with tree.open(b"") as fd, tree.changing(fd, fd):
+                inside.append(number)
+                (directory / str(number)).touch()
+                together.add(len(inside))
+                (directory / str(number)).unlink()
+                inside.remove(number)
 
-    def second() -> None:
-        inside.wait()
-        with tree.open(b"") as fd, tree.changing(fd, fd):
-            entered.set()
-
-    threads = [threading.Thread(target=first), threading.Thread(target=second)]
+    threads = [threading.Thread(target=change, args=[number]) for number in range(4)]
     for thread in threads:
         thread.start()
-    inside.wait()
-    assert not entered.is_set()
-    leave.set()
-    assert entered.wait(10)
     for thread in threads:
         thread.join()
+    assert together == {1}
