@@ -39,6 +39,7 @@ from cloudfs.vfs.directories import Directories
 from cloudfs.vfs.files import Files
 from cloudfs.vfs.filesystem import FileSystem
 from cloudfs.vfs.namespace import Namespace
+from cloudfs.vfs.pulse import Pulse
 from cloudfs.vfs.space import Space
 from cloudfs.writeback.contents import Contents
 from cloudfs.writeback.health import Health
@@ -147,8 +148,11 @@ def _build(request: MountRequest, catalog: Catalog, store: Store, nursery: trio.
     notices = _Notices()
     performer = Performer(catalog, store, contents, staging, merging, notices.stale)
     capacity = Capacity(store, health)
-    space = Space(options.cache_size, staging, cache, lambda: performer.progress)
-    uploader = Uploader(catalog, performer, health, can, options.uploads, lambda link: _quiet(files, link))
+    pulse = Pulse()
+    uploader = Uploader(
+        catalog, performer, health, can, options.uploads, lambda link: _quiet(files, link), pulse.is_busy
+    )
+    space = Space(options.cache_size, staging, cache, uploader)
     files = Files(catalog, contents, staging, space, health, can.max_size, uploader.kick, crash.durable_step)
     directories = Directories(catalog, store, merging, health, options.dir_cache_time, notices.stale)
     fs = FileSystem(
@@ -158,6 +162,7 @@ def _build(request: MountRequest, catalog: Catalog, store: Store, nursery: trio.
         attributes=AttributeChanges(catalog, health, uploader.kick, xattrs=options.xattr),
         files=files,
         capacity=capacity,
+        pulse=pulse,
     )
     status = Status(request, catalog, cache, staging, capacity, health, performer, uploader)
     operations = Operations(fs, status.stored if options.sync == "remote" else None)

@@ -135,7 +135,7 @@ class Status:
         """Until the uploader has done something; then a moment longer, because counting costs more than waiting."""
         began = trio.current_time()
         with trio.move_on_after(_LOOK_SECONDS):
-            await self._uploader.progress.wait()
+            await self._uploader.progressed()
         if self._catalog.pending.count() > _LISTED:
             await trio.sleep_until(began + _LOOK_SECONDS)
 
@@ -146,9 +146,9 @@ class Status:
                 raise OSError(5, "not stored; see cloudfs status")
             for link in self._catalog.links.of_inode(ino):
                 self._catalog.pending.hasten(link.id, time.time_ns())
-            self._uploader.kick()
+            self._uploader.hurry()
             with trio.move_on_after(_LOOK_SECONDS):
-                await self._uploader.progress.wait()
+                await self._uploader.progressed()
 
     def hasten(self, ino: int = ROOT) -> None:
         """What waits for its write-back delay is due now."""
@@ -158,9 +158,9 @@ class Status:
         else:
             for link in self._catalog.pending.under(ino):
                 self._catalog.pending.hasten(link, now)
-        self._uploader.kick()
+        self._uploader.hurry()
 
     def retry(self) -> None:
         """What failed or is parked is tried again now."""
         self._catalog.pending.retry_all(time.time_ns())
-        self._uploader.kick()
+        self._uploader.hurry()

@@ -35,9 +35,10 @@ _NAMES = 1 << 40
 
 def _guarded(handler: Callable[..., Awaitable[_T]]) -> Callable[..., Coroutine[Any, Any, _T]]:
     @functools.wraps(handler)
-    async def guard(*arguments: Any) -> _T:
+    async def guard(self: Operations, *arguments: Any) -> _T:
+        self.beat()
         try:
-            return await handler(*arguments)
+            return await handler(self, *arguments)
         except (pyfuse3.FUSEError, trio.Cancelled):
             raise
         except Exception as error:
@@ -60,6 +61,7 @@ class Operations(pyfuse3.Operations):
         self._fs = fs
         self._sync_remote = sync_remote
         self._timeout = fs.directories.timeout
+        self.beat = fs.pulse.beat
         self._absent = pyfuse3.EntryAttributes()
         self._absent.entry_timeout = self._timeout
         self._absent.st_ino = 0

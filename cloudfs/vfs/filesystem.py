@@ -14,6 +14,7 @@ from cloudfs.vfs.clock import now_ns
 from cloudfs.vfs.directories import Directories
 from cloudfs.vfs.files import Files
 from cloudfs.vfs.namespace import Namespace
+from cloudfs.vfs.pulse import Pulse
 
 
 @dataclass(frozen=True, slots=True)
@@ -26,6 +27,7 @@ class FileSystem:
     attributes: AttributeChanges
     files: Files
     capacity: Capacity
+    pulse: Pulse
 
     def node(self, ino: int) -> Node:
         """Raises `NotFound`."""

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import errno
-from collections.abc import Callable
+from typing import Protocol
 
 import trio
 
@@ -11,8 +11,24 @@ from cloudfs.cache.contract import Cache
 from cloudfs.writeback.staging import Staging
 
 _PATIENCE = 30.0
-"""Seconds for which one write waits at most, while uploads make progress."""
-_STEP = 1.0
+"""Seconds for which one write waits at most, while uploads are under way."""
+_STEP = 0.5
+_START = 0.005
+"""Seconds that the uploader needs to begin."""
+
+
+class Uploads(Protocol):
+    """What `Space` asks of the uploader."""
+
+    def make_room(self) -> None:
+        """Send now whatever may be sent."""
+        ...
+
+    def is_working(self) -> bool: ...
+
+    async def progressed(self) -> None:
+        """Return when something has been stored, or failed."""
+        ...
 
 
 class Space:
@@ -22,12 +38,11 @@ class Space:
     may use the disk as long as it has room.
     """
 
-    def __init__(self, limit: int, staging: Staging, cache: Cache, uploading: Callable[[], int]) -> None:
-        """``uploading()`` counts bytes sent so far by uploads under way and done; it stands still without any."""
+    def __init__(self, limit: int, staging: Staging, cache: Cache, uploads: Uploads) -> None:
         self._limit = limit
         self._staging = staging
         self._cache = cache
-        self._uploading = uploading
+        self._uploads = uploads
 
     def has_room(self, size: int) -> bool:
         """Whether ``size`` more bytes fit without waiting; evicts what is cached if that helps."""
@@ -39,11 +54,12 @@ class Space:
 
     async def wait(self, size: int) -> None:
         """Return when there is room, or when waiting does not bring any nearer."""
+        self._uploads.make_room()
+        await trio.sleep(_START)
         with trio.move_on_after(_PATIENCE):
-            before = -1
-            while not self.has_room(size) and (sent := self._uploading()) != before:
-                before = sent
-                await trio.sleep(_STEP if sent else 0)
+            while not self.has_room(size) and self._uploads.is_working():
+                with trio.move_on_after(_STEP):
+                    await self._uploads.progressed()
 
     def disk_is_full(self, error: OSError) -> bool:
         """Whether a write failed for lack of room; then the cache has given all it had, and it may be tried again."""

@@ -39,6 +39,10 @@ from cloudfs.writeback.plan import Action, Facts, Step, plan
 _log = logging.getLogger(__name__)
 _BATCH = 64
 _IDLE_NS = 60_000_000_000
+_LOOK_AGAIN_NS = 50_000_000
+_HELD_SECONDS = 5.0
+"""Applications that never pause have the machine to themselves for so long, and then share it."""
+_WHILE_BUSY = 2
 _SIGN_IN_RETRY = 30.0
 _HERE = (Step.SPLIT, Step.TAKE_OVER, Step.FORGET, Step.DONE)
 _EVERY_NAME = b""
@@ -49,8 +53,7 @@ _PERMANENT = (QuotaExceeded, AccessDenied, NameRefused, TooLarge, Incomplete)
 class Uploader:
     """Works through everything pending with at most ``limit`` names at a time; owns its tasks.
 
-    `kick` after a change of the catalogue that is due now. `progress` is an event that is set, and replaced, whenever
-    something was done or failed: whoever waits for the backlog waits for it.
+    `kick` after a change of the catalogue; whoever waits for the backlog waits for `progressed`.
     """
 
     def __init__(
@@ -61,26 +64,50 @@ class Uploader:
         capabilities: Capabilities,
         limit: int,
         quiet: Callable[[Link], float],
+        busy: Callable[[], bool],
     ) -> None:
-        """``quiet(link)`` says for how many seconds a name should be left alone because it is just being written."""
+        """``quiet(link)`` says for how many seconds a name should be left alone because it is just being written.
+
+        While ``busy()``, applications are at work: uploads hold back, at first altogether, unless asked to `hurry`.
+        """
         self._catalog = catalog
         self._performer = performer
         self._health = health
         self._capabilities = capabilities
         self._limit = limit
         self._quiet = quiet
+        self._busy = busy
+        self._held_since: float | None = None
+        self._hurried = False
         self._active: set[LinkId] = set()
         self._places: dict[tuple[int, bytes], LinkId] = {}
         self._waits_for: dict[LinkId, LinkId] = {}
         self._waiters: defaultdict[LinkId, set[LinkId]] = defaultdict(set)
         self._wake = trio.Event()
         self._sleeps_until_ns = 0
-        self.progress = trio.Event()
+        self._progress = trio.Event()
 
     def kick(self, due_ns: int = 0) -> None:
         """There is work that is due at ``due_ns``; now, if not said."""
         if due_ns < self._sleeps_until_ns:
             self._wake.set()
+
+    def hurry(self) -> None:
+        """Somebody waits for the uploads: do not hold back until everything due is done."""
+        self._hurried = True
+        self._wake.set()
+
+    def make_room(self) -> None:
+        """The disk is needed: send now whatever may be sent."""
+        self._catalog.pending.hasten_all(time.time_ns())
+        self.hurry()
+
+    def is_working(self) -> bool:
+        return bool(self._active)
+
+    async def progressed(self) -> None:
+        """Return when something has been stored, or failed."""
+        await self._progress.wait()
 
     async def run(self) -> None:
         """For ever; cancel it to stop. What was under way is simply done again by the next mount."""
@@ -93,18 +120,33 @@ class Uploader:
                     await self._wake.wait()
 
     def _start_due(self, nursery: trio.Nursery) -> None:
-        if len(self._active) >= self._limit:
+        limit = self._allowed()
+        if len(self._active) >= limit:
             return
-        for link in self._catalog.pending.due(time.time_ns(), self._limit + _BATCH + len(self._waits_for)):
-            if len(self._active) >= self._limit:
+        for link in self._catalog.pending.due(time.time_ns(), limit + _BATCH + len(self._waits_for)):
+            if len(self._active) >= limit:
                 return
             if link not in self._active and link not in self._waits_for:
                 self._active.add(link)
                 nursery.start_soon(self._advance, link)
+        if not self._active:
+            self._hurried = False
+
+    def _allowed(self) -> int:
+        """How many names may be worked on now."""
+        now = trio.current_time()
+        if self._hurried or not self._busy():
+            self._held_since = None
+            return self._limit
+        if self._held_since is None:
+            self._held_since = now
+        return 0 if now - self._held_since < _HELD_SECONDS else _WHILE_BUSY
 
     def _next_due_ns(self) -> int:
         """When to look again if nothing happens before; everything that ends wakes us as well."""
         now = time.time_ns()
+        if self._held_since is not None:
+            return now + _LOOK_AGAIN_NS
         latest = now + _IDLE_NS
         if len(self._active) >= self._limit:
             return latest
@@ -220,8 +262,8 @@ class Uploader:
         if link not in self._waits_for:
             for waiter in self._waiters.pop(link, ()):
                 self._waits_for.pop(waiter, None)
-        self.progress.set()
-        self.progress = trio.Event()
+        self._progress.set()
+        self._progress = trio.Event()
         self._wake.set()
 
     # --- failures ------------------------------------------------------------------------------------------------
