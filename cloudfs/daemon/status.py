@@ -145,8 +145,7 @@ class Status:
             if backlog.parked:
                 raise OSError(5, "not stored; see cloudfs status")
             for link in self._catalog.links.of_inode(ino):
-                self._catalog.pending.hasten(link.id, time.time_ns())
-            self._uploader.hurry()
+                self._uploader.insist(link.id)
             with trio.move_on_after(_LOOK_SECONDS):
                 await self._uploader.progressed()
 

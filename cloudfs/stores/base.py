@@ -10,7 +10,7 @@ takes what it needs. Every method
 * may be called concurrently.
 
 Names that come out of a store are checked with `valid_name` by the caller as well; a store should never give others.
-``tests/stores/conformance.py`` holds every promise made here as a test, and runs against every store.
+``tests/stores/conformance`` holds every promise made here as a test, and runs against every store.
 """
 
 from __future__ import annotations
@@ -247,5 +247,5 @@ class Store(Protocol):
 
 
 def valid_name(name: bytes) -> bool:
-    """Whether ``name`` may become a name in the mount: not empty, ``.``, ``..``, without ``/`` and NUL, not too long."""
+    """Whether it may become a name in the mount: not empty, ``.`` or ``..``, without ``/`` and NUL, not too long."""
     return name not in (b"", b".", b"..") and b"/" not in name and b"\0" not in name and len(name) <= NAME_MAX

@@ -172,7 +172,10 @@ class Performer:
         if not node.is_regular:
             yield EmptySource()
             return
-        staged = self._staging.acquire(node.ino)
+        try:
+            staged = self._staging.acquire(node.ino)
+        except FileNotFoundError:
+            raise Incomplete("the bytes that were to be stored are missing from the staging directory") from None
         if staged is None:
             content = self._contents.open(node.ino, node.content, node.size)
             try:
@@ -190,6 +193,8 @@ class Performer:
     def _claimed(self, staged: Staged, node: Node) -> Iterator[StagedSource]:
         if staged.damaged:
             raise Incomplete(staged.damaged)
+        if staged.is_short(node.size):
+            raise Incomplete("the end of the file was lost in a power cut before it was synced; write it again")
         base = self._contents.open(node.ino, staged.base, staged.visible) if staged.base else None
         source = StagedSource(staged, node.size, base)
         scope = trio.CancelScope()

@@ -21,6 +21,8 @@ from cloudfs.catalog.stagings import StagedRow, Stagings
 from cloudfs.types import Extent, Inode
 from cloudfs.writeback.extents import Extents
 
+_SPARSE_MAX = 1 << 40
+"""A staged file up to this size is as long as its inode says; longer ones may be too long for the local disk."""
 _SPARE = 32
 """So many empty files are kept ready."""
 
@@ -29,7 +31,7 @@ class Staged:
     """One staged file, opened. Without a base (``base == 0``) all of its bytes are ours and holes are zeros.
 
     With a base, ``extents`` are ours; elsewhere the base's first ``visible`` bytes show through, then zeros.
-    ``length`` is that of the file on disk, at most the size of the inode. Once it is ``gone``, its users let go of it.
+    ``length`` is that of the file on disk, ``charged`` what it counts for in `Staging.used`. Once it is ``gone``, its users let go of it.
     """
 
     def __init__(self, row: StagedRow, fd: int, account: Callable[[int], None]) -> None:
@@ -45,7 +47,9 @@ class Staged:
         self.users = 1
         self.fd = fd
         self._account = account
-        self.length = os.fstat(fd).st_size
+        status = os.fstat(fd)
+        self.length = status.st_size
+        self.charged = status.st_blocks * 512
         self._revoke: Callable[[], None] | None = None
 
     def row(self) -> StagedRow:
@@ -81,16 +85,16 @@ class Staged:
         if self.base:
             self.extents.add(offset, stop)
         if stop > self.length:
-            self._account(stop - max(self.length, offset))
+            self._charge(stop - max(self.length, offset))
             self.length = stop
 
     def truncate(self, size: int) -> None:
-        """Bytes from ``size`` on are gone; growing needs no call, what was never written reads as zeros."""
+        """Set the length: what was never written reads as zeros."""
         self.visible = min(self.visible, size)
         self.extents.cut(size)
-        if size < self.length:
+        if size < self.length or (not self.base and size <= _SPARSE_MAX):
             os.ftruncate(self.fd, size)
-            self._account(size - self.length)
+            self._charge(min(size - self.length, 0))
             self.length = size
         if size == 0:
             self.base = 0
@@ -102,6 +106,15 @@ class Staged:
         if len(data) < stop - start:
             data += bytes(stop - start - len(data))
         return data
+
+    def _charge(self, change: int) -> None:
+        change = max(change, -self.charged)
+        self.charged += change
+        self._account(change)
+
+    def is_short(self, size: int) -> bool:
+        """Whether bytes are missing at the end: a power cut takes from a file what had not reached the disk."""
+        return not self.base and self.length < size <= _SPARSE_MAX
 
     def holds(self, start: int, stop: int) -> bool:
         """Whether a range can be read without the base."""
@@ -224,10 +237,10 @@ class Staging:
         staged = self._open.pop(ino, None)
         if staged is not None:
             staged.gone = True
-            self._account(-staged.length)
+            self._account(-staged.charged)
             return
         with contextlib.suppress(FileNotFoundError):
-            self._account(-os.stat(str(file), dir_fd=self._directory_fd).st_size)
+            self._account(-os.stat(str(file), dir_fd=self._directory_fd).st_blocks * 512)
 
     async def sweep(self) -> None:
         """Once after start: count what an earlier process left, and remove what belongs to nobody."""
@@ -240,7 +253,7 @@ class Staging:
                 continue
             if self._rows.owns(int(name)):
                 with contextlib.suppress(FileNotFoundError):
-                    self.used += os.stat(name, dir_fd=self._directory_fd).st_size
+                    self.used += os.stat(name, dir_fd=self._directory_fd).st_blocks * 512
             else:
                 self._unlink(int(name))
 

@@ -79,6 +79,7 @@ class Uploader:
         self._busy = busy
         self._held_since: float | None = None
         self._hurried = False
+        self._insisted: set[LinkId] = set()
         self._active: set[LinkId] = set()
         self._places: dict[tuple[int, bytes], LinkId] = {}
         self._waits_for: dict[LinkId, LinkId] = {}
@@ -96,6 +97,12 @@ class Uploader:
         """Somebody waits for the uploads: do not hold back until everything due is done."""
         self._hurried = True
         self._wake.set()
+
+    def insist(self, link: LinkId) -> None:
+        """Somebody waits for this name: send it although its file is open."""
+        self._insisted.add(link)
+        self._catalog.pending.hasten(link, time.time_ns())
+        self.hurry()
 
     def make_room(self) -> None:
         """The disk is needed: send now whatever may be sent."""
@@ -168,6 +175,7 @@ class Uploader:
             self._failed(link_id, Unavailable(f"internal error: {error!r}"))
         finally:
             self._active.discard(link_id)
+            self._insisted.discard(link_id)
             self._done(link_id)
 
     async def _step(self, link_id: LinkId) -> None:
@@ -175,7 +183,7 @@ class Uploader:
         if link is None or link.pending_ns is None:
             return
         quiet = self._quiet(link)
-        if quiet > 0:
+        if quiet > 0 and (link.doomed or link_id not in self._insisted):
             self._catalog.pending.defer(link_id, time.time_ns() + int(quiet * 1e9))
             return
         action = self._plan(link)
