@@ -272,8 +272,9 @@ def test_their_new_file_survives_our_deletion_of_its_directory(trusting: Mount) 
     trusting.wait()
     (trusting.store / "d/theirs").write_bytes(b"theirs")
     shutil.rmtree(trusting.path / "d")
-    trusting.command("wait", str(trusting.path), "--timeout", "20")
+    trusting.wait(15)
     assert [path.read_bytes() for path in trusting.store.rglob("theirs")] == [b"theirs"]
+    assert [path.read_bytes() for path in trusting.path.rglob("theirs")] == [b"theirs"]
 
 
 def test_both_directories_of_one_name_become_one(trusting: Mount) -> None:

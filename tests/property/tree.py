@@ -121,7 +121,7 @@ class Tree:
         if libc.renameat2(AT_FDCWD, paths[0], AT_FDCWD, paths[1], flags) < 0:
             raise OSError(ctypes.get_errno(), "renameat2")
 
-    # --- bytes ---
+    # --- bytes: truncation to the same size is left out, because kernels differ in whether it moves mtime ---
 
     def _do_write(self, path: str, offset: int, data: bytes) -> int:
         return self._with(path, os.O_WRONLY, lambda fd: os.pwrite(fd, data, offset))
@@ -133,9 +133,8 @@ class Tree:
         return self._with(path, os.O_WRONLY | os.O_TRUNC, lambda fd: os.write(fd, data))
 
     def _do_truncate(self, path: str, size: int) -> None:
-        if self._is_special(path):
-            return
-        os.truncate(self._path(path), size)
+        if not self._is_special(path) and os.stat(self._path(path)).st_size != size:
+            os.truncate(self._path(path), size)
 
     def _do_read(self, path: str, offset: int, length: int) -> bytes:
         return self._with(path, os.O_RDONLY, lambda fd: os.pread(fd, length, offset))
@@ -172,7 +171,7 @@ class Tree:
         return os.pread(self._open[slot], length, offset) if slot in self._open else None
 
     def _do_truncate_open(self, slot: int, size: int) -> None:
-        if slot in self._open:
+        if slot in self._open and os.fstat(self._open[slot]).st_size != size:
             os.ftruncate(self._open[slot], size)
 
     def _do_stat_open(self, slot: int) -> tuple[int, int] | None:
