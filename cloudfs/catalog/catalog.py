@@ -57,6 +57,14 @@ class Catalog:
             " pending, attempts, reason, parked) VALUES (1, 0, x'', 0, x'', '', '', 1, 1, NULL, 0, '', 0)"
         )
 
+    def new_group(self, ino: int) -> str:
+        """A hard-link group that no other catalogue uses."""
+        return f"{self.uuid[:16]}-{ino:x}"
+
+    def may_have_unknown_names(self, group: str) -> bool:
+        """Whether a file of this hard-link group may have names in directories that were never listed."""
+        return bool(group) and not group.startswith(self.uuid[:16]) and bool(self.nodes.unlisted(1))
+
     def hold(self, ino: int) -> None:
         """Somebody (an open file, the kernel) uses this inode: keep it, also without a name, until `let_go`."""
         self._held[ino] = self._held.get(ino, 0) + 1

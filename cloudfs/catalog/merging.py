@@ -15,7 +15,7 @@ from cloudfs.catalog.catalog import Catalog
 from cloudfs.catalog.links import Link
 from cloudfs.catalog.nodes import Node
 from cloudfs.stores.base import Entry, valid_name
-from cloudfs.types import Attributes, Inode
+from cloudfs.types import ROOT, Attributes, Inode
 
 
 @dataclass(frozen=True, slots=True)
@@ -63,6 +63,17 @@ class Merging:
             node.listed_ns = time.time_ns()
             catalog.nodes.save(node)
         return stale
+
+    def root(self, entry: Entry) -> None:
+        """What the store says of the root itself, in a catalogue that has not changed it."""
+        node = self._catalog.nodes.get(ROOT)
+        theirs = entry.attributes
+        if theirs is None or node.attrs != 1:
+            return
+        node.mode = stat.S_IFDIR | stat.S_IMODE(theirs.mode)
+        node.uid, node.gid, node.mtime_ns = theirs.uid, theirs.gid, theirs.mtime_ns
+        with self._catalog:
+            self._catalog.nodes.save(node)
 
     def arrival(self, directory: Inode, entry: Entry) -> Sequence[Stale]:
         """One object that is not in the catalogue, under a name that is free in the desired tree."""
@@ -149,9 +160,7 @@ class Merging:
         attributes = entry.attributes or self._defaults.attributes(entry)
         twin = self._twin(entry, attributes)
         if twin is not None:
-            twin.nlink += 1
-            catalog.nodes.save(twin)
-            catalog.links.known_from_store(directory, entry.name, twin.ino, entry, twin.content, twin.attrs)
+            self._another_name(directory, entry, *twin)
             return
         node = catalog.nodes.insert(
             mode=attributes.mode,
@@ -172,16 +181,26 @@ class Merging:
             parent.nlink += 1
             catalog.nodes.save(parent)
 
-    def _twin(self, entry: Entry, attributes: Attributes) -> Node | None:
-        """The inode of which this is another hard-linked name."""
+    def _another_name(self, directory: Inode, entry: Entry, node: Node, content: int, attrs: int) -> None:
+        """A hard-linked name turned up; what was changed here through another name is changed here too."""
+        node.nlink += 1
+        self._catalog.nodes.save(node)
+        link = self._catalog.links.known_from_store(directory, entry.name, node.ino, entry, content, attrs)
+        if (content, attrs) != (node.content, node.attrs):
+            self._catalog.pending.start(link, time.time_ns())
+
+    def _twin(self, entry: Entry, attributes: Attributes) -> tuple[Node, int, int] | None:
+        """The inode of which this is another hard-linked name, and the generations that the object holds."""
         if not attributes.link_group or entry.is_directory:
             return None
-        twin = self._catalog.nodes.in_group(attributes.link_group)
-        if twin is None or self._catalog.stagings.exists(twin.ino):
+        node = self._catalog.nodes.in_group(attributes.link_group)
+        if node is None:
             return None
-        alike = (twin.size, twin.mtime_ns, twin.mode) == (
-            len(attributes.target) if stat.S_ISLNK(attributes.mode) else entry.size,
-            attributes.mtime_ns,
-            attributes.mode,
-        )
-        return twin if alike else None
+        for link in self._catalog.links.of_inode(node.ino):
+            if link.stored and link.version == entry.version:
+                return node, link.at_content, link.at_attrs
+        size = len(attributes.target) if stat.S_ISLNK(attributes.mode) else entry.size
+        alike = (node.size, node.mtime_ns, node.mode) == (size, attributes.mtime_ns, attributes.mode)
+        if alike and not self._catalog.stagings.exists(node.ino):
+            return node, node.content, node.attrs
+        return None

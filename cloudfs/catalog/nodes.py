@@ -182,6 +182,13 @@ class Nodes:
         ino = self._database.value("SELECT ino FROM nodes WHERE link_group = ? AND nlink > 0", (group,))
         return None if ino is None else self.get(ino)
 
+    def unlisted(self, limit: int) -> list[Inode]:
+        """Some directories whose names are not known."""
+        rows = self._execute(
+            "SELECT ino FROM nodes WHERE listed IS NULL AND (mode & 0xf000) = 0x4000 AND nlink > 0 LIMIT ?", (limit,)
+        )
+        return [Inode(ino) for (ino,) in rows.fetchall()]
+
     def orphans(self) -> list[Inode]:
         """Inodes without a name that no name to be deleted refers to either: left over by a crash."""
         rows = self._execute(

@@ -106,6 +106,10 @@ class Pending:
         """Look again later; not a failure."""
         self._execute("UPDATE links SET pending = ? WHERE id = ? AND pending IS NOT NULL", (due_ns, link))
 
+    def start(self, link: LinkId, due_ns: int) -> None:
+        """Something is to be done for a name that was settled."""
+        self._execute("UPDATE links SET pending = ? WHERE id = ?", (due_ns, link))
+
     def failed(self, link: LinkId, due_ns: int, reason: str, *, parked: bool) -> None:
         self._execute(
             "UPDATE links SET pending = ?, attempts = attempts + 1, reason = ?, parked = ? WHERE id = ?"

@@ -34,6 +34,7 @@ CREATE TABLE nodes (
     listed      INTEGER               -- directories: when last listed; NULL: never, so the names below are not known
 );
 CREATE INDEX nodes_by_group ON nodes (link_group) WHERE link_group != '';
+CREATE INDEX unlisted ON nodes (ino) WHERE listed IS NULL AND (mode & 0xf000) = 0x4000;
 CREATE INDEX orphans ON nodes (ino) WHERE nlink = 0;
 
 CREATE TABLE links (

@@ -38,7 +38,8 @@ class Stagings:
 
     def put(self, row: StagedRow) -> None:
         self._execute(
-            "INSERT OR REPLACE INTO staged (ino, file, base, visible, extents, writing, damaged) VALUES (?, ?, ?, ?, ?, ?, ?)",
+            """INSERT OR REPLACE INTO staged (ino, file, base, visible, extents, writing, damaged)
+               VALUES (?, ?, ?, ?, ?, ?, ?)""",
             (row.ino, row.file, row.base, row.visible, _pack(row.extents), int(row.writing), row.damaged),
         )
 

@@ -48,13 +48,14 @@ from cloudfs.writeback.staging import Staging
 from cloudfs.writeback.uploader import Uploader
 
 _log = logging.getLogger(__name__)
+_EXPLORING_SECONDS = 0.5
 _SIGNALS = (signal.SIGTERM, signal.SIGINT, signal.SIGHUP)
 
 
 def serve(request: MountRequest, ready: Callable[[], None]) -> None:
     """Mount, call ``ready`` once it is usable, and serve until it is unmounted. Raises `UsageError`."""
     with _locked(request.state_dir):
-        # What was imported lives for ever, and requests leave little behind: collecting seldom saves a tenth of the CPU.
+        # What was imported lives for ever, and requests leave little behind: collecting seldom saves CPU.
         gc.freeze()
         _allow_many_files()
         gc.set_threshold(20_000, 20, 50)
@@ -150,7 +151,13 @@ def _build(request: MountRequest, catalog: Catalog, store: Store, nursery: trio.
     capacity = Capacity(store, health)
     pulse = Pulse()
     uploader = Uploader(
-        catalog, performer, health, can, options.uploads, lambda link: _quiet(files, link), pulse.is_busy
+        catalog,
+        performer,
+        health,
+        can,
+        options.uploads,
+        lambda link: _quiet(catalog, files, directories, link),
+        pulse.is_busy,
     )
     space = Space(options.cache_size, staging, cache, uploader)
     files = Files(catalog, contents, staging, space, health, can.max_size, uploader.kick, crash.durable_step)
@@ -186,7 +193,11 @@ class _Notices:
             session.forget_name(name.parent, name.name)
 
 
-def _quiet(files: Files, link: Link) -> float:
+def _quiet(catalog: Catalog, files: Files, directories: Directories, link: Link) -> float:
+    """For how many seconds the uploader should leave a name alone."""
+    if not link.doomed and catalog.may_have_unknown_names(catalog.nodes.get(link.ino).link_group):
+        directories.explore()
+        return _EXPLORING_SECONDS
     return files.quiet_for(link.ino, doomed=link.doomed)
 
 
@@ -210,12 +221,14 @@ async def _run(request: MountRequest, parts: _Parts, ready: Callable[[], None], 
     record = registry.register(request.mountpoint, request.source.text)
     unmount = True
     try:
+        await parts.directories.learn_root()
         await nursery.start(ControlServer(record.socket, _handlers(parts)).serve)
         for task in (
             parts.catalog.database.settle_forever,
             parts.catalog.database.checkpoint_forever,
             parts.staging.prepare_forever,
             parts.directories.follow,
+            parts.directories.explore_forever,
             parts.capacity.follow,
             parts.uploader.run,
             functools.partial(_stop_on_signal, parts.session),

@@ -18,7 +18,7 @@ from cloudfs.catalog.merging import Merging, Stale
 from cloudfs.catalog.nodes import Node
 from cloudfs.errors import NotADirectory, NotFound, StoreError, Unavailable
 from cloudfs.stores.base import Entry, Store
-from cloudfs.types import Inode
+from cloudfs.types import ROOT, Inode
 from cloudfs.writeback.health import Health, State
 
 _log = logging.getLogger(__name__)
@@ -52,6 +52,7 @@ class Directories:
         self._stale = stale
         self._listing: dict[int, trio.Event] = {}
         self._active: dict[int, float] = {}
+        self._unexplored = trio.Event()
         self.timeout = cache_time / 2
         """Seconds for which the kernel may believe a name or its absence."""
 
@@ -96,6 +97,21 @@ class Directories:
     def _is_old(self, ino: int) -> bool:
         listed = self.directory(ino).listed_ns
         return listed is None or time.time_ns() - listed > self._fresh_ns
+
+    async def learn_root(self) -> None:
+        """Take the attributes of the root from the store, the first time; without an answer the defaults stay."""
+        if self.directory(ROOT).listed_ns is not None:
+            return
+        with trio.move_on_after(_REFRESH_PATIENCE):
+            try:
+                link = self._catalog.links.directory(ROOT)
+                self._merging.root(await self._store.stat(self._catalog.links.location(link)))
+            except StoreError as error:
+                self._health.failed(error)
+
+    def explore(self) -> None:
+        """Somebody has to know every directory: list those that were never listed, in the background."""
+        self._unexplored.set()
 
     # --- asking the store ----------------------------------------------------------------------------------------
 
@@ -165,6 +181,19 @@ class Directories:
             await trio.sleep(self._interval)
             for ino in self._followed():
                 await self._refresh_quietly(ino)
+
+    async def explore_forever(self) -> None:
+        """Do what `explore` asks for."""
+        while True:
+            await self._unexplored.wait()
+            self._unexplored = trio.Event()
+            while unlisted := self._catalog.nodes.unlisted(_FOLLOWED):
+                try:
+                    for ino in unlisted:
+                        await self._list(ino)
+                except (StoreError, NotADirectory) as error:
+                    _log.debug("could not explore a directory: %s", error)
+                    break
 
     def _followed(self) -> list[int]:
         """The directories used lately, most recent first."""

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import stat
-import uuid
 from collections.abc import Callable
 from dataclasses import dataclass
 
@@ -109,7 +108,7 @@ class Namespace:
         now = now_ns()
         with self._catalog:
             if self._record_groups and not node.link_group:
-                node.link_group = f"{uuid.uuid4().hex[:16]}-{ino:x}"
+                node.link_group = self._catalog.new_group(ino)
                 node.attrs += 1
                 self._links.touch(ino, now + CHANGE_NS)
             self._links.add(parent, name, ino, now + CHANGE_NS)
