@@ -31,7 +31,8 @@ class Staged:
     """One staged file, opened. Without a base (``base == 0``) all of its bytes are ours and holes are zeros.
 
     With a base, ``extents`` are ours; elsewhere the base's first ``visible`` bytes show through, then zeros.
-    ``length`` is that of the file on disk, ``charged`` what it counts for in `Staging.used`. Once it is ``gone``, its users let go of it.
+    ``length`` is that of the file on disk, ``charged`` what it counts for in `Staging.used`. Once it is ``gone``, its
+    users let go of it.
     """
 
     def __init__(self, row: StagedRow, fd: int, account: Callable[[int], None]) -> None:
@@ -185,6 +186,9 @@ class Staging:
         flags = os.O_RDWR | os.O_CREAT | os.O_EXCL | os.O_CLOEXEC
         return file, os.open(str(file), flags, 0o600, dir_fd=self._directory_fd)
 
+    def _make_all(self, numbers: list[int]) -> list[tuple[int, int]]:
+        return [self._make(number) for number in numbers]
+
     async def prepare_forever(self) -> None:
         """Keep some files ready. A failure here (a full disk) is met again, and told, by whoever wants to write."""
         try:
@@ -193,7 +197,7 @@ class Staging:
                 self._scarce = trio.Event()
                 numbers = [self._number() for _ in range(_SPARE - len(self._spare))]
                 with contextlib.suppress(OSError):
-                    self._spare.extend(await trio.to_thread.run_sync(lambda: [self._make(n) for n in numbers]))
+                    self._spare.extend(await trio.to_thread.run_sync(self._make_all, numbers))
         finally:
             while self._spare:
                 file, fd = self._spare.popleft()
