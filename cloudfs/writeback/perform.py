@@ -16,9 +16,9 @@ from cloudfs.catalog.links import Link
 from cloudfs.catalog.merging import Merging, Stale
 from cloudfs.catalog.nodes import Node
 from cloudfs.catalog.stagings import StagedRow
-from cloudfs.errors import Incomplete, NotFound, VersionMismatch
+from cloudfs.errors import DirectoryNotEmpty, Incomplete, NotFound, VersionMismatch
 from cloudfs.stores.base import Entry, Location, Source, Store
-from cloudfs.types import ROOT, Inode, LinkId, Version
+from cloudfs.types import ROOT, LinkId, Version
 from cloudfs.writeback.conflict import conflict_name
 from cloudfs.writeback.contents import CommittedSource, Contents, EmptySource, StagedSource
 from cloudfs.writeback.extents import Extents
@@ -95,6 +95,8 @@ class Performer:
             await self._resolve_mismatch(link, action)
         except NotFound:
             await self._resolve_missing(link, action)
+        except DirectoryNotEmpty:
+            await self._keep_directory(link)
 
     def perform_here(self, link: Link, action: Action) -> None:
         """Do a step that concerns the catalogue only."""
@@ -388,6 +390,17 @@ class Performer:
                 self._merging.arrival(link.at_parent, theirs)
                 self._stale(Stale(link.at_parent, theirs.name))
             self._catalog.reap(link.ino)
+
+    async def _keep_directory(self, link: Link) -> None:
+        """Somebody put something into a directory that we were to delete: it comes back, with what is theirs."""
+        theirs = await self._store.stat(self._catalog.links.location(link))
+        if link.at_parent is None or self._catalog.links.find(link.at_parent, theirs.name) is not None:
+            raise DirectoryNotEmpty("the store has entries there that were made elsewhere, and the name is taken here")
+        with self._catalog:
+            self._catalog.links.drop(link.id)
+            self._merging.arrival(link.at_parent, theirs)
+            self._catalog.reap(link.ino)
+        self._stale(Stale(link.at_parent, theirs.name))
 
     def _drop_name(self, link: Link) -> None:
         """A name that was not doomed is gone from the desired tree with its row."""
