@@ -175,6 +175,22 @@ class Links:
             directory = parent
         return directory == ancestor
 
+    def actual_ancestors(self, directory: int) -> Iterator[int]:
+        """The inodes on the way from a directory's actual place up to the root, itself included."""
+        while directory not in (ROOT, 0):
+            yield directory
+            above = self._database.value("SELECT at_parent FROM links WHERE ino = ?", (directory,))
+            if above is None:
+                return
+            directory = above
+
+    def may_have_moved(self, link: Link, since: int) -> bool:
+        """Whether the uploader may have moved an object, or a directory above it, since `tick` was ``since``."""
+        if self.is_claimed(link.id, since):
+            return True
+        above = self.actual_ancestors(link.at_parent or 0)
+        return any(self.is_claimed(self.directory(ino).id, since) for ino in above)
+
     def path(self, link: Link) -> bytes:
         """Where the mount shows it, without a leading slash; for one to be deleted, where the store has it."""
         if link.parent is None or link.name is None:

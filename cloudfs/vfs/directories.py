@@ -28,6 +28,11 @@ _REFRESH_PATIENCE = 5.0
 """Seconds for which a caller waits for news of a directory that is known already."""
 _ACTIVE_SECONDS = 600.0
 _FOLLOWED = 512
+_MOVING_SECONDS = 0.02
+
+
+class _Moving(Unavailable):
+    """The uploader moved the directory while it was listed: look again."""
 
 
 class Directories:
@@ -127,6 +132,8 @@ class Directories:
                 await self._list_and_merge(Inode(ino))
         except trio.TooSlowError:
             raise Unavailable(f"no listing within {_LISTING_LIMIT:.0f} seconds") from None
+        except _Moving:
+            await trio.sleep(_MOVING_SECONDS)
         except StoreError as error:
             self._health.failed(error)
             raise
@@ -143,7 +150,7 @@ class Directories:
             try:
                 entries = await self._entries(ino)
             except NotFound:
-                await self._vanished(ino)
+                self._vanished(ino, since)
                 return
             self._health.answered()
         if self._catalog.nodes.get(ino).nlink > 0:
@@ -161,15 +168,15 @@ class Directories:
             if cursor is None:
                 return entries
 
-    async def _vanished(self, ino: Inode) -> None:
-        """The store does not have the directory: somebody removed it, or we just moved it."""
+    def _vanished(self, ino: Inode, since: int) -> None:
+        """The store does not have the directory where we looked: we moved it meanwhile, or somebody removed it."""
         link = self._catalog.links.directory(ino)
-        parent = link.at_parent
-        if parent and not self._catalog.links.is_claimed(link.id, self._catalog.links.tick):
-            with self._catalog:
-                stale = self._merging.vanished(link)
-            for each in stale:
-                self._stale(each)
+        if ino == ROOT or not link.stored or self._catalog.links.may_have_moved(link, since):
+            raise _Moving("the directory is being moved")
+        with self._catalog:
+            stale = self._merging.vanished(link)
+        for each in stale:
+            self._stale(each)
         if self._catalog.nodes.get(ino).listed_ns is None:
             raise NotFound("the directory is gone from the store")
 

@@ -18,6 +18,8 @@ from cloudfs.writeback.staging import Staged
 _INLINE = 256 << 10
 """Reads of staged bytes up to this many are cheaper than a thread: they are in the page cache."""
 
+_MOVING_SECONDS = 0.02
+
 
 class Revoked(Exception):
     """The file was written to while it was being sent: what was read so far must not be published."""
@@ -40,16 +42,19 @@ class Contents:
 
     async def _fetch(self, ino: Inode, content: int, start: int, stop: int) -> bytes:
         """From wherever the store has it now; a rename of ours may happen in the middle."""
-        link = self._holder(ino, content)
+        links = self._catalog.links
         while True:
-            location = self._catalog.links.location(link)
+            since = links.tick
+            link = self._holder(ino, content)
+            location = links.location(link)
             try:
                 return await self._store.read(location, link.version, start, stop)
             except (NotFound, VersionMismatch):
                 again = self._holder(ino, content)
-                if self._catalog.links.location(again) == location and again.version == link.version:
+                unmoved = links.location(again) == location and again.version == link.version
+                if unmoved and not links.may_have_moved(again, since):
                     raise
-                link = again
+                await trio.sleep(_MOVING_SECONDS)
 
     def _holder(self, ino: Inode, content: int) -> Link:
         for link in self._catalog.links.of_inode(ino):

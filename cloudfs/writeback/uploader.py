@@ -35,6 +35,7 @@ from cloudfs.writeback.contents import Revoked
 from cloudfs.writeback.health import Health
 from cloudfs.writeback.perform import Performer
 from cloudfs.writeback.plan import Action, Facts, Step, plan
+from cloudfs.writeback.turns import Turns
 
 _log = logging.getLogger(__name__)
 _BATCH = 64
@@ -45,8 +46,6 @@ _HELD_SECONDS = 5.0
 _WHILE_BUSY = 2
 _SIGN_IN_RETRY = 30.0
 _HERE = (Step.SPLIT, Step.TAKE_OVER, Step.FORGET, Step.DONE)
-_EVERY_NAME = b""
-"""The names of one file take turns: the first is uploaded, then the others are links to it or copies of it."""
 _PERMANENT = (QuotaExceeded, AccessDenied, NameRefused, TooLarge, Incomplete)
 
 
@@ -81,7 +80,7 @@ class Uploader:
         self._hurried = False
         self._insisted: set[LinkId] = set()
         self._active: set[LinkId] = set()
-        self._places: dict[tuple[int, bytes], LinkId] = {}
+        self._turns = Turns(catalog.links)
         self._waits_for: dict[LinkId, LinkId] = {}
         self._waiters: defaultdict[LinkId, set[LinkId]] = defaultdict(set)
         self._wake = trio.Event()
@@ -195,20 +194,16 @@ class Uploader:
             await self._perform(link, action)
 
     async def _perform(self, link: Link, action: Action) -> None:
-        places = _places(link)
-        alone = [*places, (link.ino, _EVERY_NAME)]
-        taken = next((self._places[place] for place in alone if place in self._places), None)
-        if taken is not None:
-            self._wait(link, taken)
+        moves_directory = action.step in (Step.MOVE, Step.MOVE_ASIDE) and self._catalog.nodes.get(link.ino).is_directory
+        other = self._turns.take(link, moves_directory=moves_directory)
+        if other is not None:
+            self._wait(link, other)
             return
-        self._places.update(dict.fromkeys(alone, link.id))
         self._catalog.links.claim(link.id)
         try:
             await self._performer.perform(link, action)
         finally:
-            for place in alone:
-                del self._places[place]
-            self._catalog.links.release(link.id, places)
+            self._catalog.links.release(link.id, self._turns.give_back(link))
         self._health.succeeded()
 
     def _plan(self, link: Link) -> Action:
@@ -290,13 +285,3 @@ class Uploader:
             where = self._catalog.links.path(link).decode(errors="backslashreplace")
             _log.warning("%s: not stored yet: %s%s", where, error, "" if not parked else " (parked)")
         self._catalog.pending.failed(link_id, time.time_ns() + int(wait * 1e9), str(error), parked=parked)
-
-
-def _places(link: Link) -> list[tuple[int, bytes]]:
-    """The places of the store that work on a name may change: where it is, and where it is to be."""
-    places = {
-        (parent, name)
-        for parent, name in ((link.at_parent, link.at_name), (link.parent, link.name))
-        if parent is not None and name is not None
-    }
-    return sorted(places)
