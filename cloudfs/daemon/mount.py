@@ -30,6 +30,7 @@ from cloudfs.daemon.request import MountRequest
 from cloudfs.daemon.status import Report, Status
 from cloudfs.daemon.stores import open_store
 from cloudfs.errors import StateInUse
+from cloudfs.fuse.notices import Notices
 from cloudfs.fuse.operations import Operations
 from cloudfs.fuse.session import Session
 from cloudfs.stores.base import Store
@@ -134,6 +135,7 @@ class _Parts:
     capacity: Capacity
     uploader: Uploader
     status: Status
+    notices: Notices
     session: Session
 
 
@@ -146,8 +148,12 @@ def _build(request: MountRequest, catalog: Catalog, store: Store, nursery: trio.
     staging = Staging(request.state_dir / "staging", catalog.stagings)
     contents = Contents(catalog, store, cache)
     merging = Merging(catalog, _defaults(request))
-    notices = _Notices()
-    performer = Performer(catalog, store, contents, staging, merging, notices.stale)
+    notices = Notices()
+
+    def stale(name: Stale) -> None:
+        notices.stale(name.parent, name.name)
+
+    performer = Performer(catalog, store, contents, staging, merging, stale)
     capacity = Capacity(store, health)
     pulse = Pulse()
     uploader = Uploader(
@@ -161,7 +167,7 @@ def _build(request: MountRequest, catalog: Catalog, store: Store, nursery: trio.
     )
     space = Space(options.cache_size, staging, cache, uploader)
     files = Files(catalog, contents, staging, space, health, can.max_size, uploader.kick, crash.durable_step)
-    directories = Directories(catalog, store, merging, health, options.dir_cache_time, notices.stale)
+    directories = Directories(catalog, store, merging, health, options.dir_cache_time, stale)
     fs = FileSystem(
         catalog=catalog,
         directories=directories,
@@ -172,25 +178,10 @@ def _build(request: MountRequest, catalog: Catalog, store: Store, nursery: trio.
         pulse=pulse,
     )
     status = Status(request, catalog, cache, staging, capacity, health, performer, uploader)
-    operations = Operations(fs, status.stored if options.sync == "remote" else None)
+    operations = Operations(fs, notices, status.stored if options.sync == "remote" else None)
     files.recover()
     session = Session(operations, request.mountpoint, _kernel_options(request))
-    notices.tell(session)
-    return _Parts(catalog, cache, staging, directories, files, capacity, uploader, status, session)
-
-
-class _Notices:
-    """Passes stale names on to the kernel, once there is a mount."""
-
-    def __init__(self) -> None:
-        self._sessions: list[Session] = []
-
-    def tell(self, session: Session) -> None:
-        self._sessions.append(session)
-
-    def stale(self, name: Stale) -> None:
-        for session in self._sessions:
-            session.forget_name(name.parent, name.name)
+    return _Parts(catalog, cache, staging, directories, files, capacity, uploader, status, notices, session)
 
 
 def _quiet(catalog: Catalog, files: Files, directories: Directories, link: Link) -> float:
@@ -233,6 +224,7 @@ async def _run(request: MountRequest, parts: _Parts, ready: Callable[[], None], 
             parts.uploader.run,
             functools.partial(_stop_on_signal, parts.session),
             functools.partial(_sweep, parts),
+            functools.partial(parts.notices.deliver_forever, parts.session.forget_name),
             functools.partial(_announce, parts.session, ready),
         ):
             nursery.start_soon(task)

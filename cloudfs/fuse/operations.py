@@ -17,6 +17,7 @@ import pyfuse3
 import trio
 
 from cloudfs.catalog.nodes import Node
+from cloudfs.fuse.notices import Notices
 from cloudfs.fuse.translate import errno_of, is_expected
 from cloudfs.types import NAME_MAX
 from cloudfs.vfs.attributes import Change
@@ -29,6 +30,8 @@ _PAGE = 64
 _FIRST = 2
 """readdir cookies: 1 and 2 follow ``.`` and ``..``, then come link ids, shifted by this much."""
 _BLOCK = 4096
+_NOTICE_SECONDS = 0.5
+"""A listing and what the kernel remembers of names should agree; waiting for that must not hang."""
 _UNLIMITED = 1 << 50
 _NAMES = 1 << 40
 
@@ -55,10 +58,11 @@ class Operations(pyfuse3.Operations):
     supports_dot_lookup = True
     enable_writeback_cache = True
 
-    def __init__(self, fs: FileSystem, sync_remote: Callable[[int], Awaitable[None]] | None) -> None:
+    def __init__(self, fs: FileSystem, notices: Notices, sync_remote: Callable[[int], Awaitable[None]] | None) -> None:
         """``sync_remote(ino)`` returns when an inode is stored: the mount option ``sync=remote``."""
         super().__init__()
         self._fs = fs
+        self._notices = notices
         self._sync_remote = sync_remote
         self._timeout = fs.directories.timeout
         self.beat = fs.pulse.beat
@@ -216,6 +220,9 @@ class Operations(pyfuse3.Operations):
     @_guarded
     async def opendir(self, ino: int, ctx: Any) -> int:
         await self._fs.directories.opened(ino)
+        if self._notices.outstanding:
+            with trio.move_on_after(_NOTICE_SECONDS):
+                await self._notices.delivered()
         return ino
 
     @_guarded

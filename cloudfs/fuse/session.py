@@ -50,8 +50,8 @@ class Session:
             knob.write_text(str(_READ_AHEAD_KB))
 
     def forget_name(self, parent: int, name: bytes) -> None:
-        """The kernel should ask again about a name; it does so a moment later."""
-        pyfuse3.invalidate_entry_async(parent, name, ignore_enoent=True)
+        """The kernel should ask again about a name. Blocks: call it in a thread. Raises `OSError`."""
+        pyfuse3.invalidate_entry(parent, name)
 
     def close(self, *, unmount: bool) -> None:
         pyfuse3.close(unmount=unmount)
