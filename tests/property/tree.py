@@ -133,7 +133,10 @@ class Tree:
         return self._with(path, os.O_WRONLY | os.O_TRUNC, lambda fd: os.write(fd, data))
 
     def _do_truncate(self, path: str, size: int) -> None:
-        if not self._is_special(path) and os.stat(self._path(path)).st_size != size:
+        found = os.stat(self._path(path))
+        if not stat.S_ISREG(found.st_mode) and not stat.S_ISDIR(found.st_mode):
+            return
+        if stat.S_ISDIR(found.st_mode) or found.st_size != size:
             os.truncate(self._path(path), size)
 
     def _do_read(self, path: str, offset: int, length: int) -> bytes:
