@@ -1,8 +1,8 @@
 """Which blocks of one content are on disk, and what they must sum to. Bookkeeping only; no I/O.
 
 A block is *present*: its bytes are in the data file. It may be *summed*: the index has its 64-bit xxh3; the bytes of
-an unsummed block (adopted from staging) are believed as long as this boot lasts. It becomes *trusted* when this
-opening of the content has compared it with its sum, or written it.
+an unsummed block (adopted from staging, and not read on its way to the store) are believed as long as this boot lasts.
+It becomes *trusted* when this opening of the content has compared it with its sum, or written it.
 
 Sums come in chapters of 256 blocks (16 MiB), loaded when the first block of a chapter is checked, so that opening
 a huge file costs nothing. A sum is never 0; 0 in a chapter means that there is none.
@@ -11,7 +11,7 @@ a huge file costs nothing. A sum is never 0; 0 in a chapter means that there is 
 from __future__ import annotations
 
 from array import array
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 
 from xxhash import xxh3_64_intdigest
 
@@ -29,6 +29,11 @@ PAGE = 4096
 def blocks_of(start: int, stop: int) -> Run:
     """The blocks that the bytes ``[start, stop)`` touch."""
     return start >> SHIFT, (stop + BLOCK - 1) >> SHIFT
+
+
+def whole_blocks(start: int, stop: int, size: int) -> Run:
+    """The blocks of a content of ``size`` bytes that lie in ``[start, stop)`` whole; none if the second is not more."""
+    return blocks_of(start, start)[1], blocks_of(0, size)[1] if stop == size else stop >> SHIFT
 
 
 def checksum(data: bytes | memoryview) -> int:
@@ -81,6 +86,15 @@ class Blocks:
         self.unsummed.remove(first, last)
         self.present.add(first, last)
         self.trusted.add(first, last)
+
+    def learn(self, blocks: Runs, chapters: Mapping[int, array[int]]) -> None:
+        """The sums of ``blocks`` are in ``chapters``. None of them is trusted for it: what is on disk was not read."""
+        for number, sums in chapters.items():
+            known = self._chapter(number)
+            self._chapters[number] = array("Q", [new or old for new, old in zip(sums, known, strict=True)])
+        self._changed.update(chapters)
+        for run in blocks:
+            self.unsummed.remove(*run)
 
     def check(self, first: int, sums: Sequence[int]) -> bool:
         """Compare what was read from the disk; sound blocks become trusted, others absent. True if all are sound.

@@ -10,6 +10,7 @@ from collections.abc import Awaitable, Callable, Sequence
 from pathlib import Path
 from typing import NewType, Protocol
 
+from cloudfs.cache.sums import Sums
 from cloudfs.types import Extent
 
 ContentKey = NewType("ContentKey", str)
@@ -52,11 +53,22 @@ class Cache(Protocol):
 
     def open(self, key: ContentKey, size: int, fetch: Fetch) -> CachedContent: ...
 
-    def adopt(self, key: ContentKey, size: int, staged: Path) -> None:
-        """Take over a whole staged file as this version, by rename; ``staged`` is gone afterwards, in any case."""
+    def adopt(self, key: ContentKey, size: int, staged: Path, sums: Sums | None = None) -> None:
+        """Take over a whole staged file as this version, by rename; ``staged`` is gone afterwards, in any case.
+
+        ``sums`` are of this version as the store has it. Blocks without one are believed until the next boot.
+        """
         ...
 
-    def adopt_patch(self, old: ContentKey, key: ContentKey, size: int, staged: Path, extents: Sequence[Extent]) -> None:
+    def adopt_patch(
+        self,
+        old: ContentKey,
+        key: ContentKey,
+        size: int,
+        staged: Path,
+        extents: Sequence[Extent],
+        sums: Sums | None = None,
+    ) -> None:
         """The same for a staged file that holds only ``extents`` of a change to ``old``, whose blocks are kept.
 
         What is in no extent is as in ``old``, up to the smaller of the two sizes; beyond that it is fetched.

@@ -20,6 +20,7 @@ from cloudfs.cache.readahead import WIDEST
 from cloudfs.cache.reader import Reader
 from cloudfs.cache.runs import Runs
 from cloudfs.cache.sparse import data_runs
+from cloudfs.cache.sums import Sums
 from cloudfs.types import Extent
 
 log = logging.getLogger(__name__)
@@ -60,23 +61,31 @@ class DiskCache:
             raise ValueError(f"{key} is open with {content.size} bytes, not {size}")
         return Reader(content, fetch, self._nursery, min(WIDEST, self.limit // 4))
 
-    def adopt(self, key: ContentKey, size: int, staged: Path) -> None:
+    def adopt(self, key: ContentKey, size: int, staged: Path, sums: Sums | None = None) -> None:
         try:
             status = os.stat(staged)
             if status.st_size == size and size and self.limit:
                 if status.st_mode & 0o077:
                     os.chmod(staged, 0o600)
                 present = _present(staged, status)
-                self._ledger.adopt(key, size, os.fspath(staged), present, present.copy())
+                self._ledger.adopt(key, size, os.fspath(staged), present, present.copy(), sums)
         except OSError:  # another file system, most likely: then it is not cached, and that is all
             pass
         finally:
             staged.unlink(missing_ok=True)
 
-    def adopt_patch(self, old: ContentKey, key: ContentKey, size: int, staged: Path, extents: Sequence[Extent]) -> None:
+    def adopt_patch(
+        self,
+        old: ContentKey,
+        key: ContentKey,
+        size: int,
+        staged: Path,
+        extents: Sequence[Extent],
+        sums: Sums | None = None,
+    ) -> None:
         try:
             if size and self.limit:
-                self._adopt_patch(old, key, size, os.fspath(staged), extents)
+                self._adopt_patch(old, key, size, os.fspath(staged), extents, sums)
         except OSError as error:
             log.info("%s is not cached after its upload: %s", key, error)
         finally:
@@ -100,11 +109,19 @@ class DiskCache:
         finally:
             self._ledger.close_all()
 
-    def _adopt_patch(self, old: ContentKey, key: ContentKey, size: int, staged: str, extents: Sequence[Extent]) -> None:
+    def _adopt_patch(
+        self,
+        old: ContentKey,
+        key: ContentKey,
+        size: int,
+        staged: str,
+        extents: Sequence[Extent],
+        sums: Sums | None,
+    ) -> None:
         loan = self._on_trio_thread(lambda: borrow(self._ledger, old, key, size, extents))
         try:
             present, unsummed = loan.apply(staged)
-            self._on_trio_thread(lambda: self._ledger.adopt(key, size, loan.path, present, unsummed))
+            self._on_trio_thread(lambda: self._ledger.adopt(key, size, loan.path, present, unsummed, sums))
         finally:
             self._on_trio_thread(loan.give_back)
 

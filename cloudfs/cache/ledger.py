@@ -17,6 +17,7 @@ from cloudfs.cache.files import FAN_OUT, DataFiles
 from cloudfs.cache.index import Index, Record
 from cloudfs.cache.runs import Runs
 from cloudfs.cache.shelf import Shelf
+from cloudfs.cache.sums import Sums
 
 _BATCH = 64
 _MOST_SLACK = 4 << 20
@@ -53,16 +54,24 @@ class Ledger:
         if key in self.shelves:
             self.shelves.pop(key).close()
 
-    def adopt(self, key: ContentKey, size: int, source: str, present: Runs, unsummed: Runs) -> None:
-        """Take over a file by rename; what was there under ``key`` is forgotten first. Raises ``OSError``."""
+    def adopt(
+        self, key: ContentKey, size: int, source: str, present: Runs, unsummed: Runs, sums: Sums | None = None
+    ) -> None:
+        """Take over a file by rename; what was there under ``key`` is forgotten first. Raises ``OSError``.
+
+        Of the ``unsummed`` blocks, those in ``sums`` are summed from now on.
+        """
         self.forget(key)
         self.files.take(source, key)
+        blocks = self._blocks(key, size, present, unsummed)
+        if sums is not None:
+            blocks.learn(sums.blocks, sums.chapters)
         if key in self.shelves:
-            self.shelves[key].replace(present, unsummed)
+            self.shelves[key].replace(blocks)
         else:
-            record = Record(key, size, present.pack(), unsummed.pack(), self.index.tick())
-            self.index.used += record.occupied
-            self.index.put(record)
+            tick, chapters = self.index.tick(), blocks.take_changed()
+            self.index.used += blocks.occupied
+            self.index.put(Record(key, size, present.pack(), unsummed.pack(), tick, chapters))
         if self.used > self.limit:
             self.shrink(self.limit - self._slack)
 
@@ -84,8 +93,7 @@ class Ledger:
         self.index.inherit(old, key)
         self.index.used -= record.occupied
         self.index.commit([old])
-        present, unsummed = Runs.unpack(record.present), Runs.unpack(record.unsummed)
-        blocks = Blocks(record.size, present, unsummed, lambda number: self.index.chapter(key, number))
+        blocks = self._blocks(key, record.size, Runs.unpack(record.present), Runs.unpack(record.unsummed))
         try:
             descriptor = self.files.detach(old, path)
         except OSError:
@@ -151,6 +159,9 @@ class Ledger:
     @property
     def _slack(self) -> int:
         return min(_MOST_SLACK, self.limit // 32)
+
+    def _blocks(self, key: ContentKey, size: int, present: Runs, unsummed: Runs) -> Blocks:
+        return Blocks(size, present, unsummed, lambda number: self.index.chapter(key, number))
 
     def _evict_closed(self, wanted: int) -> None:
         after = -1

@@ -9,8 +9,8 @@ import os
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 
-from cloudfs.cache.blocks import BLOCK, SHIFT, blocks_of, checksum
-from cloudfs.cache.runs import Run, Runs
+from cloudfs.cache.blocks import BLOCK, SHIFT, blocks_of, checksum, whole_blocks
+from cloudfs.cache.runs import Runs
 from cloudfs.cache.sparse import copy_range, new_file
 from cloudfs.types import Extent
 
@@ -54,7 +54,7 @@ class Patch:
         known = Runs(self.extents)
         for first, last in base.present:
             known.add(first << SHIFT, min(last << SHIFT, self.kept))
-        present = Runs(_whole_blocks(run, self.size) for run in known)
+        present = Runs(whole_blocks(*run, self.size) for run in known)
         unsummed = Runs(run for run in base.unsummed)
         for run in self._touched:
             unsummed.add(*run)
@@ -102,8 +102,3 @@ def _sound(descriptor: int, block: int, base: Base) -> bool:
     if len(data) != stop - start:
         return False
     return base.unsummed.covers(block, block + 1) or checksum(data) == base.sums.get(block)
-
-
-def _whole_blocks(run: Run, size: int) -> Run:
-    start, stop = run
-    return blocks_of(start, start)[1], blocks_of(0, size)[1] if stop == size else stop >> SHIFT

@@ -75,10 +75,10 @@ class Shelf:
             self.blocks.add(first, sums)
             self._account()
 
-    def replace(self, present: Runs, unsummed: Runs) -> None:
+    def replace(self, blocks: Blocks) -> None:
         """The data file was replaced by another one, with these blocks."""
         self._close_file()
-        self.blocks = Blocks(self.size, present, unsummed, self._load)
+        self.blocks = blocks
         self._account()
 
     def evict(self, wanted: int) -> None:

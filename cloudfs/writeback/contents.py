@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 import functools
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
+from typing import ParamSpec, TypeVar
 
 import trio
 
 from cloudfs.cache.contract import Cache, CachedContent, ContentKey
+from cloudfs.cache.sums import Sums
 from cloudfs.catalog.catalog import Catalog
 from cloudfs.catalog.links import Link
 from cloudfs.errors import NotFound, VersionMismatch
@@ -15,8 +17,11 @@ from cloudfs.stores.base import Store
 from cloudfs.types import Extent, Inode
 from cloudfs.writeback.staging import Staged
 
+P = ParamSpec("P")
+T = TypeVar("T")
+
 _INLINE = 256 << 10
-"""Reads of staged bytes up to this many are cheaper than a thread: they are in the page cache."""
+"""To read and to sum so many staged bytes is cheaper than a thread: they are in the page cache."""
 
 _MOVING_SECONDS = 0.02
 
@@ -76,10 +81,14 @@ async def read_through(staged: Staged, base: CachedContent | None, start: int, s
 
 
 class StagedSource:
-    """What the uploader sends of a staged file. Reading raises `Revoked` once the file has been written to."""
+    """What the uploader sends of a staged file. Reading raises `Revoked` once the file has been written to.
+
+    ``sums`` are of the blocks that were read: once the store has confirmed what it got, they are those of its version.
+    """
 
     def __init__(self, staged: Staged, size: int, base: CachedContent | None) -> None:
         self.size = size
+        self.sums = Sums(size)
         self._staged = staged
         self._base = base
         self._revoked = False
@@ -96,17 +105,28 @@ class StagedSource:
         self.check()
         if self._base is not None:
             data = await read_through(self._staged, self._base, start, stop)
-        elif stop - start <= _INLINE:
-            data = self._staged.read(start, stop)
+            measured = await _spend(stop - start, self.sums.measure, start, data)
         else:
-            data = await trio.to_thread.run_sync(self._staged.read, start, stop)
+            data, measured = await _spend(stop - start, self._read_ours, start, stop)
         self.check()
+        self.sums.note(*measured)
         return data
+
+    def _read_ours(self, start: int, stop: int) -> tuple[bytes, tuple[int, list[int]]]:
+        data = self._staged.read(start, stop)
+        return data, self.sums.measure(start, data)
 
     def check(self) -> None:
         """Raise `Revoked` if the file has been written to since it was claimed."""
         if self._revoked:
             raise Revoked
+
+
+async def _spend(size: int, work: Callable[P, T], *args: P.args, **kwargs: P.kwargs) -> T:
+    """Do the work on ``size`` bytes that are at hand: in a thread, if they are many."""
+    if size <= _INLINE:
+        return work(*args, **kwargs)
+    return await trio.to_thread.run_sync(functools.partial(work, *args, **kwargs))
 
 
 class CommittedSource:

@@ -11,6 +11,7 @@ from dataclasses import dataclass
 
 import trio
 
+from cloudfs.cache.sums import Sums
 from cloudfs.catalog.catalog import Catalog
 from cloudfs.catalog.links import Link
 from cloudfs.catalog.merging import Merging, Stale
@@ -139,9 +140,12 @@ class Performer:
                 )
             finally:
                 del self.sending[link.id]
-        await self._uploaded(link, action, entry, content, attrs)
+        sums = source.sums if isinstance(source, StagedSource) else None
+        await self._uploaded(link, action, entry, content, attrs, sums)
 
-    async def _uploaded(self, link: Link, action: Action, entry: Entry, content: int, attrs: int) -> None:
+    async def _uploaded(
+        self, link: Link, action: Action, entry: Entry, content: int, attrs: int, sums: Sums | None = None
+    ) -> None:
         with self._catalog:
             self._replaced(link, action)
             self._catalog.memos.forget(link.id)
@@ -151,19 +155,19 @@ class Performer:
             if confirmed:
                 self._catalog.stagings.remove(link.ino)
         if row is not None and confirmed:
-            await self._adopt(row, content)
+            await self._adopt(row, content, sums)
 
-    async def _adopt(self, row: StagedRow, content: int) -> None:
+    async def _adopt(self, row: StagedRow, content: int, sums: Sums | None) -> None:
         """The staged file, whose bytes the store has by now, becomes a cached file."""
         cache = self._contents.cache
         size = self._catalog.nodes.get(row.ino).size
         key, path = self._contents.key(row.ino, content), self._staging.path(row.file)
         self._staging.give_up(row.ino, row.file)
         if not row.base:
-            cache.adopt(key, size, path)
+            cache.adopt(key, size, path, sums)
         elif Extents(row.extents).covers(row.visible, size):
             old = self._contents.key(row.ino, row.base)
-            await trio.to_thread.run_sync(cache.adopt_patch, old, key, size, path, row.extents)
+            await trio.to_thread.run_sync(cache.adopt_patch, old, key, size, path, row.extents, sums)
         else:
             # Zeros where the base had been cut off are not in the staged file: fetching is simpler than patching.
             path.unlink(missing_ok=True)

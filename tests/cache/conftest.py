@@ -14,6 +14,7 @@ import trio.testing
 from cloudfs.cache.blocks import BLOCK
 from cloudfs.cache.contract import ContentKey
 from cloudfs.cache.disk import DiskCache
+from cloudfs.cache.sums import Sums
 
 KEY = ContentKey("some-file-v1")
 MEBI = 1 << 20
@@ -107,6 +108,22 @@ def stage(directory: Path, data: bytes, name: str = "staged") -> Path:
     path = directory / name
     path.write_bytes(data)
     return path
+
+
+def sums_of(data: bytes) -> Sums:
+    """Of all blocks, as an uploader notes them."""
+    sums = Sums(len(data))
+    sums.note(*sums.measure(0, data))
+    return sums
+
+
+def damage(path: Path, at: int, length: int = 10) -> None:
+    """What a disk or a curious user does to a file: other bytes of the same number."""
+    with path.open("r+b") as file:
+        file.seek(at)
+        before = file.read(length)
+        file.seek(at)
+        file.write(bytes(byte ^ 0xFF for byte in before))
 
 
 async def settled(cache: DiskCache) -> None:

@@ -8,6 +8,7 @@ from hypothesis import strategies as st
 
 from cloudfs.cache.blocks import BLOCK, CHAPTER, Blocks, blocks_of, checksum, checksums, occupied, unpack_chapter
 from cloudfs.cache.runs import Runs
+from cloudfs.cache.sums import Sums
 
 from .conftest import noise
 
@@ -59,6 +60,22 @@ def test_an_unsummed_block_gets_the_sum_it_has() -> None:
     assert list(blocks.unsummed) == [(0, 1)]
     assert blocks.sum_of(1) == 5
     assert blocks.trusted.covers(1, 2)
+
+
+def test_sums_from_elsewhere_are_believed_and_the_bytes_are_not() -> None:
+    fetched = fresh(3 * BLOCK)
+    fetched.add(1, [7])
+    saved = fetched.take_changed()
+    blocks = Blocks(3 * BLOCK, Runs([(0, 3)]), Runs([(0, 1), (2, 3)]), lambda number: saved[number])
+    sums = Sums(3 * BLOCK)
+    sums.note(0, [5])
+    blocks.learn(sums.blocks, sums.chapters)
+    assert [blocks.sum_of(block) for block in range(3)] == [5, 7, 0]
+    assert list(blocks.unsummed) == [(2, 3)]
+    assert not blocks.trusted
+    assert not blocks.check(0, [6])
+    assert list(blocks.present) == [(1, 3)]
+    assert list(unpack_chapter(blocks.take_changed()[0])[:3]) == [5, 7, 0]
 
 
 def test_a_present_block_without_a_sum_is_not_believed() -> None:

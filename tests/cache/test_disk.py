@@ -15,9 +15,24 @@ from cloudfs.cache.blocks import BLOCK
 from cloudfs.cache.contract import Cache, CachedContent, ContentKey
 from cloudfs.cache.disk import DiskCache
 from cloudfs.cache.sparse import write_all
+from cloudfs.cache.sums import Sums
 from cloudfs.errors import StateInUse
 
-from .conftest import KEY, MEBI, data_file, data_files, modes, noise, on_disk, origin_of, read_all, running, stage
+from .conftest import (
+    KEY,
+    MEBI,
+    damage,
+    data_file,
+    data_files,
+    modes,
+    noise,
+    on_disk,
+    origin_of,
+    read_all,
+    running,
+    stage,
+    sums_of,
+)
 
 
 async def test_it_is_a_cache(cache: DiskCache) -> None:
@@ -121,6 +136,28 @@ async def test_a_staged_file_of_another_size_is_not_adopted(cache: DiskCache, tm
     cache.adopt(KEY, size, staged)
     assert not staged.exists()
     assert cache.used == 0
+
+
+async def test_damage_to_an_adopted_block_with_a_sum_is_noticed(cache: DiskCache, home: Path, tmp_path: Path) -> None:
+    origin = origin_of(3 * BLOCK + 5)
+    cache.adopt(KEY, len(origin.content), stage(tmp_path, origin.content), sums_of(origin.content))
+    damage(data_file(home), BLOCK + 5)
+    damage(data_file(home), 3 * BLOCK)
+    assert await read_all(cache, origin) == origin.content
+    assert origin.asked == [(BLOCK, 2 * BLOCK), (3 * BLOCK, 3 * BLOCK + 5)]
+
+
+async def test_damage_is_noticed_also_if_the_content_was_open_when_it_was_adopted(
+    cache: DiskCache, home: Path, tmp_path: Path
+) -> None:
+    origin = origin_of(3 * BLOCK)
+    content = cache.open(KEY, 3 * BLOCK, origin.fetch)
+    cache.adopt(KEY, 3 * BLOCK, stage(tmp_path, origin.content), sums_of(origin.content))
+    damage(data_file(home), BLOCK + 5)
+    assert content.read_nowait(0, BLOCK) == origin.content[:BLOCK]
+    assert content.read_nowait(BLOCK, 2 * BLOCK) is None
+    assert await content.read(0, 3 * BLOCK) == origin.content
+    content.close()
 
 
 async def test_adopting_what_is_open_serves_its_readers(cache: DiskCache, tmp_path: Path) -> None:
@@ -234,11 +271,23 @@ async def test_another_boot_drops_unsummed_blocks_and_keeps_summed_ones(home: Pa
         assert adopted.asked == [(BLOCK, 2 * BLOCK)]
 
 
+async def test_another_boot_keeps_what_was_adopted_with_sums(home: Path, tmp_path: Path) -> None:
+    origin = origin_of(3 * BLOCK + 5)
+    sums = Sums(len(origin.content))
+    sums.note(*sums.measure(BLOCK, origin.content[BLOCK:]))
+    async with running(home) as cache:
+        cache.adopt(KEY, len(origin.content), stage(tmp_path, origin.content), sums)
+    damage(data_file(home), 2 * BLOCK)
+    async with running(home, boot=b"after a power cut") as cache:
+        assert await read_all(cache, origin) == origin.content
+    assert origin.asked == [(0, BLOCK), (2 * BLOCK, 3 * BLOCK)]
+
+
 async def test_killed_at_any_moment_it_never_lies(home: Path, tmp_path: Path) -> None:
     """What is on the disk is copied after every step, as it would be found after ``kill -9``, and read."""
     origin, patched = origin_of(4 * BLOCK), origin_of(4 * BLOCK, seed=2)
     keys = ContentKey("a"), ContentKey("b")
-    copies = []
+    copies: list[Path] = []
 
     def killed_here() -> None:
         copies.append(tmp_path / f"copy{len(copies)}")

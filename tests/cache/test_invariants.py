@@ -16,13 +16,13 @@ from cloudfs.cache.blocks import BLOCK
 from cloudfs.cache.contract import ContentKey
 from cloudfs.cache.disk import DiskCache
 
-from .conftest import Origin, data_files, origin_of, running, stage
+from .conftest import Origin, data_files, origin_of, running, stage, sums_of
 
 SIZES = [BLOCK + 77, 4 * BLOCK]
 KEYS = [ContentKey(f"file-{n}") for n in range(len(SIZES))]
 ORIGINS = [origin_of(size, seed) for seed, size in enumerate(SIZES)]
 
-STEPS = ("read", "read", "adopt", "hold", "save", "shrink", "forget", "delete", "truncate", "wipe")
+STEPS = ("read", "read", "adopt", "adopt summed", "hold", "save", "shrink", "forget", "delete", "truncate", "wipe")
 ENDS = ("restart", "kill", "reboot", "damage")
 """Steps between two lives of the cache."""
 PLACE = st.builds(lambda block, more: block * BLOCK + more, st.integers(0, 4), st.sampled_from([0, 0, 77, BLOCK - 1]))
@@ -79,8 +79,13 @@ def operations(cache: DiskCache, scratch: Path) -> dict[str, Callable[[int, int,
     def adopt(which: int, place: int, other: int) -> None:
         cache.adopt(KEYS[which], SIZES[which], stage(scratch, ORIGINS[which].content))
 
+    def adopt_summed(which: int, place: int, other: int) -> None:
+        data = ORIGINS[which].content
+        cache.adopt(KEYS[which], SIZES[which], stage(scratch, data), sums_of(data))
+
     return {
         "adopt": adopt,
+        "adopt summed": adopt_summed,
         "shrink": lambda which, place, other: cache.shrink(place),
         "save": lambda which, place, other: cache._ledger.save(),
         "hold": lambda which, place, other: cache.open(KEYS[which], SIZES[which], Origin(ORIGINS[which].content).fetch),

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Awaitable, Callable
 from pathlib import Path
 
 import pytest
@@ -15,9 +15,10 @@ from cloudfs.cache.contract import ContentKey
 from cloudfs.cache.disk import DiskCache
 from cloudfs.cache.patch import Base, Patch
 from cloudfs.cache.runs import Runs
+from cloudfs.cache.sums import Sums
 from cloudfs.types import Extent
 
-from .conftest import KEY, Origin, data_file, noise, origin_of, read_all, running, stage
+from .conftest import KEY, Origin, damage, data_file, noise, origin_of, read_all, running, stage, sums_of
 
 NEW = ContentKey("some-file-v2")
 OLD_SIZE = 8 * BLOCK + 1000
@@ -51,7 +52,7 @@ async def fetched_old(cache: DiskCache, tmp_path: Path, old: Origin) -> None:
     await read_all(cache, old)
 
 
-Prepare = Callable[[DiskCache, Path, Origin], "trio.abc.Awaitable[None]"]
+Prepare = Callable[[DiskCache, Path, Origin], Awaitable[None]]
 
 
 @pytest.mark.parametrize("prepare", [adopted_old, fetched_old])
@@ -122,6 +123,40 @@ async def test_a_damaged_old_block_never_becomes_part_of_a_new_one(home: Path, t
     async with running(home) as cache:
         cache.adopt_patch(KEY, NEW, OLD_SIZE, stage(tmp_path, patch), extents)
         assert await read_all(cache, Origin(content), NEW) == content
+
+
+@pytest.mark.parametrize("prepare", [adopted_old, fetched_old])
+@pytest.mark.parametrize(("size", "extents", "here"), PATCHES)
+async def test_damage_to_a_patched_content_with_sums_is_noticed(
+    home: Path, tmp_path: Path, prepare: Prepare, size: int, extents: list[Extent], here: int
+) -> None:
+    old = origin_of(OLD_SIZE)
+    content, patch = changed(old.content, size, extents)
+    new = Origin(content)
+    async with running(home) as cache:
+        await prepare(cache, tmp_path, old)
+        cache.adopt_patch(KEY, NEW, size, stage(tmp_path, patch), extents, sums_of(content))
+    for at in range(0, size, BLOCK):
+        damage(data_file(home, NEW), at)
+    async with running(home) as cache:
+        assert await read_all(cache, new, NEW) == content
+    assert new.bytes_asked == size
+
+
+async def test_blocks_without_a_sum_of_the_upload_keep_those_they_had(home: Path, tmp_path: Path) -> None:
+    """As when only what was touched is sent."""
+    old = origin_of(OLD_SIZE)
+    content, patch = changed(old.content, OLD_SIZE, [Extent(BLOCK, 2 * BLOCK)])
+    new, sums = Origin(content), Sums(OLD_SIZE)
+    sums.note(*sums.measure(BLOCK, content[BLOCK : 2 * BLOCK]))
+    async with running(home) as cache:
+        await fetched_old(cache, tmp_path, old)
+        cache.adopt_patch(KEY, NEW, OLD_SIZE, stage(tmp_path, patch), [Extent(BLOCK, 2 * BLOCK)], sums)
+    for block in (1, 2):
+        damage(data_file(home, NEW), block * BLOCK)
+    async with running(home, boot=b"another") as cache:
+        assert await read_all(cache, new, NEW) == content
+    assert new.asked == [(BLOCK, 2 * BLOCK), (2 * BLOCK, 3 * BLOCK)]
 
 
 async def test_an_old_file_cut_off_behind_our_back(home: Path, tmp_path: Path) -> None:
