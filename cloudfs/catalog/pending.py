@@ -136,6 +136,12 @@ class Pending:
             "UPDATE links SET pending = ?, parked = 0 WHERE parent = ? AND pending > ?", (due_ns, directory, due_ns)
         )
 
+    def retry_failed(self, due_ns: int) -> None:
+        """Everything that failed, and is not parked, is tried again."""
+        self._execute(
+            "UPDATE links SET pending = ? WHERE pending > ? AND attempts > 0 AND parked = 0", (due_ns, due_ns)
+        )
+
     def retry_all(self, due_ns: int) -> None:
         """Everything that failed or is parked is tried again."""
         self._execute(

@@ -12,7 +12,7 @@ import trio
 from cloudfs.cache.contract import CachedContent
 from cloudfs.catalog.catalog import Catalog
 from cloudfs.catalog.nodes import Node
-from cloudfs.errors import CloudfsError, StoreReadOnly, TooLarge
+from cloudfs.errors import CloudfsError, NoSpace, StoreReadOnly, TooLarge
 from cloudfs.vfs.space import Space
 from cloudfs.writeback.contents import Contents, read_through
 from cloudfs.writeback.health import Health
@@ -250,8 +250,8 @@ class Files:
         staged = self._writable(file)
         try:
             self._write(staged, offset, data)
-        except OSError as error:
-            self._damage(staged, f"incomplete, a write failed here: {error.strerror}")
+        except (OSError, NoSpace) as error:
+            self._damage(staged, f"incomplete, a write failed here: {error}")
             raise
         node = file.node
         if stop > node.size:
@@ -261,15 +261,15 @@ class Files:
         file.written_ns = time.monotonic_ns()
 
     def _write(self, staged: Staged, offset: int, data: bytes) -> None:
-        try:
-            staged.write(offset, data)
-        except OSError as error:
-            if not self._space.disk_is_full(error):
-                raise
-            staged.write(offset, data)
+        if staged.damaged:
+            raise NoSpace(staged.damaged)
+        self._space.refuse_if_full()
+        staged.write(offset, data)
 
     def _damage(self, staged: Staged, reason: str) -> None:
         """Bytes that the application believes written are lost: what is left is not published until it is rewritten."""
+        if staged.damaged:
+            return
         staged.damaged = reason
         due = time.time_ns() + OPEN_WRITE_BACK_NS
         with self._catalog:

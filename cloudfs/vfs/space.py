@@ -2,17 +2,20 @@
 
 from __future__ import annotations
 
-import errno
 from typing import Protocol
 
 import trio
 
 from cloudfs.cache.contract import Cache
+from cloudfs.errors import NoSpace
 from cloudfs.writeback.staging import Staging
 
 _PATIENCE = 30.0
 """Seconds for which one write waits at most, while uploads are under way."""
 _STEP = 0.5
+_RESERVE = 16 << 20
+"""Bytes of the disk that are left to the catalogue: deleting files on a full disk must work."""
+_CHECK_EVERY = 1 << 20
 _START = 0.005
 """Seconds that the uploader needs to begin."""
 
@@ -40,6 +43,8 @@ class Space:
 
     def __init__(self, limit: int, staging: Staging, cache: Cache, uploads: Uploads) -> None:
         self._limit = limit
+        self._unchecked = 0
+        self._reserve = min(_RESERVE, staging.disk_size() // 10)
         self._staging = staging
         self._cache = cache
         self._uploads = uploads
@@ -47,10 +52,29 @@ class Space:
     def has_room(self, size: int) -> bool:
         """Whether ``size`` more bytes fit without waiting; evicts what is cached if that helps."""
         wanted = self._limit - self._staging.used - size
-        if self._cache.used <= wanted:
+        if self._cache.used > wanted:
+            self._cache.shrink(max(wanted, 0))
+            if wanted < 0:
+                return False
+        self._unchecked += size
+        if self._unchecked < _CHECK_EVERY:
             return True
-        self._cache.shrink(max(wanted, 0))
-        return wanted >= 0
+        if self.disk_is_full():
+            return False
+        self._unchecked = 0
+        return True
+
+    def disk_is_full(self) -> bool:
+        """Whether the disk has no more than what the catalogue needs to go on; the cache gives all it has first."""
+        if self._staging.disk_free() > self._reserve:
+            return False
+        self._cache.shrink(0)
+        return self._staging.disk_free() <= self._reserve
+
+    def refuse_if_full(self) -> None:
+        """Raises `NoSpace` if nothing more may be staged."""
+        if self._unchecked >= _CHECK_EVERY and self.disk_is_full():
+            raise NoSpace("the disk with the state directory is full")
 
     async def wait(self, size: int) -> None:
         """Return when there is room, or when waiting does not bring any nearer."""
@@ -60,9 +84,3 @@ class Space:
             while not self.has_room(size) and self._uploads.is_working():
                 with trio.move_on_after(_STEP):
                     await self._uploads.progressed()
-
-    def disk_is_full(self, error: OSError) -> bool:
-        """Whether a write failed for lack of room; then the cache has given all it had, and it may be tried again."""
-        if error.errno not in (errno.ENOSPC, errno.EDQUOT):
-            return False
-        return self._cache.shrink(0) > 0

@@ -2,10 +2,13 @@
 
 from __future__ import annotations
 
+import logging
 import time
 from enum import StrEnum
 
 from cloudfs.errors import QuotaExceeded, SignInRequired, StoreError, StoreReadOnly, Unavailable
+
+_log = logging.getLogger(__name__)
 
 
 class State(StrEnum):
@@ -40,6 +43,11 @@ class Health:
         """Changes are refused at once."""
         return self.state is State.READ_ONLY
 
+    @property
+    def away(self) -> bool:
+        """The store answers nobody, so that there is no point in asking about every file."""
+        return self.state in (State.OFFLINE, State.SIGN_IN_REQUIRED)
+
     def succeeded(self) -> None:
         """The store did what it was asked to change, so it is neither away nor full."""
         if not self._read_only_for_good:
@@ -59,5 +67,6 @@ class Health:
     def _become(self, state: State, reason: str) -> None:
         if state is not self.state:
             self.since = time.time()
+            _log.warning("the store is %s%s", state, f": {reason}" if reason else "")
         self.state = state
         self.reason = reason

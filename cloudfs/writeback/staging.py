@@ -269,6 +269,16 @@ class Staging:
         """New staged files survive a power cut. Blocks: call it in a thread."""
         os.fsync(self._directory_fd)
 
+    def disk_free(self) -> int:
+        """Bytes left on the disk that holds the staging directory."""
+        status = os.fstatvfs(self._directory_fd)
+        return (status.f_bfree if os.geteuid() == 0 else status.f_bavail) * status.f_frsize
+
+    def disk_size(self) -> int:
+        """Bytes of that disk."""
+        status = os.fstatvfs(self._directory_fd)
+        return status.f_blocks * status.f_frsize
+
     def _account(self, change: int) -> None:
         self.used = max(self.used + change, 0)
 

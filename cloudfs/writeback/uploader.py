@@ -19,6 +19,7 @@ from cloudfs.catalog.catalog import Catalog
 from cloudfs.catalog.links import Link
 from cloudfs.errors import (
     AccessDenied,
+    BrokenAnswer,
     CloudfsError,
     Incomplete,
     NameRefused,
@@ -78,6 +79,8 @@ class Uploader:
         self._busy = busy
         self._held_since: float | None = None
         self._hurried = False
+        self._refusals = 0
+        self._rests_until = 0.0
         self._insisted: set[LinkId] = set()
         self._active: set[LinkId] = set()
         self._turns = Turns(catalog.links)
@@ -141,6 +144,8 @@ class Uploader:
     def _allowed(self) -> int:
         """How many names may be worked on now."""
         now = trio.current_time()
+        if self._refusals:
+            return int(now >= self._rests_until)
         if self._hurried or not self._busy():
             self._held_since = None
             return self._limit
@@ -151,6 +156,8 @@ class Uploader:
     def _next_due_ns(self) -> int:
         """When to look again if nothing happens before; everything that ends wakes us as well."""
         now = time.time_ns()
+        if self._refusals:
+            return now + int(max(self._rests_until - trio.current_time(), 0.1) * 1e9)
         if self._held_since is not None:
             return now + _LOOK_AGAIN_NS
         latest = now + _IDLE_NS
@@ -204,7 +211,7 @@ class Uploader:
             await self._performer.perform(link, action)
         finally:
             self._catalog.links.release(link.id, self._turns.give_back(link))
-        self._health.succeeded()
+        self._recovered()
 
     def _plan(self, link: Link) -> Action:
         facts = self._facts(link)
@@ -275,13 +282,32 @@ class Uploader:
         link = self._catalog.links.get(link_id)
         if link is None:
             return
-        if isinstance(error, StoreError):
-            self._health.failed(error)
+        general = isinstance(error, (Unavailable, SignInRequired)) and not isinstance(error, BrokenAnswer)
         parked = isinstance(error, _PERMANENT)
         wait = PARKED if parked else delay(link.attempts, random.random(), getattr(error, "retry_after", None))
+        if general:
+            wait = self._rest(error)
+        elif link.attempts == 0 or parked:
+            where = self._catalog.links.path(link).decode(errors="backslashreplace")
+            _log.warning("%s: not stored yet: %s%s", where, error, " (parked)" if parked else "")
+        if isinstance(error, StoreError):
+            self._health.failed(error)
+        self._catalog.pending.failed(link_id, time.time_ns() + int(wait * 1e9), str(error), parked=parked)
+
+    def _rest(self, error: CloudfsError) -> float:
+        """The store answers nobody: leave it alone for a while, with everything. Returns for how long, in seconds."""
+        wait = delay(self._refusals, random.random(), getattr(error, "retry_after", None))
         if isinstance(error, SignInRequired):
             wait = _SIGN_IN_RETRY
-        if link.attempts == 0 or parked:
-            where = self._catalog.links.path(link).decode(errors="backslashreplace")
-            _log.warning("%s: not stored yet: %s%s", where, error, "" if not parked else " (parked)")
-        self._catalog.pending.failed(link_id, time.time_ns() + int(wait * 1e9), str(error), parked=parked)
+        if trio.current_time() >= self._rests_until:
+            self._refusals += 1
+            self._rests_until = trio.current_time() + wait
+        return wait
+
+    def _recovered(self) -> None:
+        """The store did something for us. What waited for that need not wait any longer."""
+        if self._refusals:
+            self._refusals = 0
+            self._rests_until = 0.0
+            self._catalog.pending.retry_failed(time.time_ns())
+        self._health.succeeded()

@@ -295,6 +295,7 @@ def test_sync_remote_means_stored(mount_with: Callable[..., Mount]) -> None:
         assert (mount.store / "f").read_bytes() == b"version %d" % number
     with open(mount.path / "g", "wb") as file:
         file.write(b"synced")
+        file.flush()
         os.fsync(file.fileno())
         assert (mount.store / "g").read_bytes() == b"synced"
 
