@@ -162,4 +162,5 @@ class Status:
     def retry(self) -> None:
         """What failed or is parked is tried again now."""
         self._catalog.pending.retry_all(time.time_ns())
+        self._uploader.end_rest()
         self._uploader.hurry()

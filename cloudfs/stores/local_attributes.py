@@ -41,7 +41,7 @@ def _missing_for_owner(mode: int) -> int:
 
 
 class LocalAttributes:
-    """Reads and writes the attributes of objects. Blocks; raises `OSError`."""
+    """Reads and writes the attributes of objects. Blocks; raises `OSError`, and `AccessDenied` for what cannot be."""
 
     def __init__(self, uid: int) -> None:
         """``uid`` is who does it: 0 is privileged."""
@@ -204,7 +204,20 @@ def _write_xattrs(path: bytes, attributes: Attributes, notes: Mapping[bytes, byt
         for name, value in wanted.items():
             os.setxattr(path, name, value)
     except OSError as error:
+        size = sum(len(name) + len(value) for name, value in wanted.items())
+        if _is_too_large(error, path, size):
+            raise AccessDenied(
+                f"the file has {size} bytes of extended attributes, more than the store's file system takes"
+            ) from error
         if error.errno not in _UNSUPPORTED:
             raise
         if _SPECIAL in notes:
             raise AccessDenied("devices need privileges, or a file system with extended attributes") from error
+
+
+def _is_too_large(error: OSError, path: bytes, size: int) -> bool:
+    """Whether a file cannot have so many bytes of attributes. Some say then that the disk is full, and it is not."""
+    if error.errno == errno.ENOSPC:
+        space = os.statvfs(path)
+        return space.f_bavail * space.f_frsize > size
+    return error.errno == errno.E2BIG

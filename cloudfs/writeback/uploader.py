@@ -100,6 +100,10 @@ class Uploader:
         self._hurried = True
         self._wake.set()
 
+    def end_rest(self) -> None:
+        """A person says that the store may be asked again."""
+        self._rests_until = 0.0
+
     def insist(self, link: LinkId) -> None:
         """Somebody waits for this name: send it although its file is open."""
         self._insisted.add(link)
