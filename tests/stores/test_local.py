@@ -11,6 +11,7 @@ import threading
 from collections.abc import Coroutine
 from dataclasses import replace
 from pathlib import Path
+from types import SimpleNamespace
 from typing import Any
 
 import pytest
@@ -379,6 +380,26 @@ async def test_a_full_disk_publishes_nothing(bench: Bench, directory: Path, monk
                 await bench.put(b"file", data, replaces=old.version)
     assert await bench.read(b"file") == b"old"
     assert on_disk(directory) == {"file"}
+
+
+async def test_attributes_too_large_for_the_file_system_do_not_say_that_the_store_is_full(
+    bench: Bench, directory: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    no_file_system_takes_that = replace(FILE, xattrs=((b"user.a", bytes((64 << 10) + 1)),))
+    with pytest.raises(AccessDenied, match="65543 bytes of extended attributes"):
+        await bench.put(b"file", b"x", no_file_system_takes_that)
+
+    def refuse(*_: object) -> None:
+        raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC))
+
+    space = os.statvfs(directory)
+    monkeypatch.setattr("cloudfs.stores.local_attributes.os.setxattr", refuse)
+    for free, expected in ((1000, AccessDenied), (0, QuotaExceeded)):
+        answer = SimpleNamespace(f_bavail=free, f_frsize=space.f_frsize)
+        monkeypatch.setattr("cloudfs.stores.local_attributes.os.statvfs", lambda path, answer=answer: answer)
+        with pytest.raises(expected):
+            await bench.put(b"file", b"x", replace(FILE, xattrs=((b"user.a", b"1"),)))
+    assert on_disk(directory) == set()
 
 
 async def test_usage_is_that_of_the_disk(bench: Bench, directory: Path) -> None:
