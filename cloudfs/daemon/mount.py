@@ -32,6 +32,7 @@ from cloudfs.daemon.stores import open_store
 from cloudfs.errors import StateInUse
 from cloudfs.fuse.notices import Notices
 from cloudfs.fuse.operations import Operations
+from cloudfs.fuse.reading import Reader
 from cloudfs.fuse.session import Session
 from cloudfs.stores.base import Store
 from cloudfs.vfs.attributes import AttributeChanges
@@ -178,9 +179,10 @@ def _build(request: MountRequest, catalog: Catalog, store: Store, nursery: trio.
         pulse=pulse,
     )
     status = Status(request, catalog, cache, staging, capacity, health, performer, uploader)
-    operations = Operations(fs, notices, status.stored if options.sync == "remote" else None)
+    reader = Reader()
+    operations = Operations(fs, notices, reader, status.stored if options.sync == "remote" else None)
     files.recover()
-    session = Session(operations, request.mountpoint, _kernel_options(request))
+    session = Session(operations, reader, request.mountpoint, _kernel_options(request))
     return _Parts(catalog, cache, staging, directories, files, capacity, uploader, status, notices, session)
 
 

@@ -10,7 +10,8 @@ import errno
 import functools
 import logging
 import os
-from collections.abc import Awaitable, Callable, Coroutine, Sequence
+import types
+from collections.abc import Awaitable, Callable, Coroutine, Generator, Sequence
 from typing import Any, TypeVar
 
 import pyfuse3
@@ -18,6 +19,7 @@ import trio
 
 from cloudfs.catalog.nodes import Node
 from cloudfs.fuse.notices import Notices
+from cloudfs.fuse.reading import Reader
 from cloudfs.fuse.translate import errno_of, is_expected
 from cloudfs.types import NAME_MAX
 from cloudfs.vfs.attributes import Change
@@ -36,12 +38,27 @@ _UNLIMITED = 1 << 50
 _NAMES = 1 << 40
 
 
-def _guarded(handler: Callable[..., Awaitable[_T]]) -> Callable[..., Coroutine[Any, Any, _T]]:
+def _guarded(handler: Callable[..., Coroutine[Any, Any, _T]]) -> Callable[..., Coroutine[Any, Any, _T]]:
+    """Answers errors with their errno, and tells the reader when a handler suspends."""
+
     @functools.wraps(handler)
-    async def guard(self: Operations, *arguments: Any) -> _T:
+    @types.coroutine
+    def guard(self: Operations, *arguments: Any) -> Generator[Any, Any, _T]:
         self.beat()
+        work = handler(self, *arguments)
         try:
-            return await handler(self, *arguments)
+            trap = work.send(None)
+            self.suspends()
+            while True:
+                try:
+                    answer = yield trap
+                except BaseException as error:
+                    trap = work.throw(error)
+                else:
+                    trap = work.send(answer)
+        except StopIteration as done:
+            result: _T = done.value
+            return result
         except (pyfuse3.FUSEError, trio.Cancelled):
             raise
         except Exception as error:
@@ -58,7 +75,9 @@ class Operations(pyfuse3.Operations):
     supports_dot_lookup = True
     enable_writeback_cache = True
 
-    def __init__(self, fs: FileSystem, notices: Notices, sync_remote: Callable[[int], Awaitable[None]] | None) -> None:
+    def __init__(
+        self, fs: FileSystem, notices: Notices, reader: Reader, sync_remote: Callable[[int], Awaitable[None]] | None
+    ) -> None:
         """``sync_remote(ino)`` returns when an inode is stored: the mount option ``sync=remote``."""
         super().__init__()
         self._fs = fs
@@ -66,6 +85,7 @@ class Operations(pyfuse3.Operations):
         self._sync_remote = sync_remote
         self._timeout = fs.directories.timeout
         self.beat = fs.pulse.beat
+        self.suspends = reader.pass_on
         self._absent = pyfuse3.EntryAttributes()
         self._absent.entry_timeout = self._timeout
         self._absent.st_ino = 0

@@ -12,6 +12,7 @@ import trio
 
 from cloudfs.errors import UsageError
 from cloudfs.fuse.operations import Operations
+from cloudfs.fuse.reading import Reader, fuse_descriptor
 
 _READ_AHEAD_KB = 4096
 _TASKS = 64
@@ -20,9 +21,10 @@ _TASKS = 64
 class Session:
     """One mount of this process, from `mount` to `close`."""
 
-    def __init__(self, operations: Operations, mountpoint: Path, options: Iterable[str]) -> None:
+    def __init__(self, operations: Operations, reader: Reader, mountpoint: Path, options: Iterable[str]) -> None:
         """Mount. Raises `UsageError` if the kernel, or ``fusermount3``, does not let us."""
         self._mountpoint = mountpoint
+        self._reader = reader
         try:
             pyfuse3.init(operations, os.fspath(mountpoint), {"default_permissions", *options})
         except RuntimeError as error:
@@ -30,14 +32,18 @@ class Session:
                 f"cannot mount on {mountpoint}: {error}; is /dev/fuse there and usable, and for allow_other as an "
                 "ordinary user, is user_allow_other set in /etc/fuse.conf?"
             ) from None
+        reader.attach(fuse_descriptor())
 
     async def run(self) -> None:
         """Answer requests until the mount is gone or `stop` is called."""
+        if hasattr(pyfuse3, "_wait_fuse_readable"):  # else it works as well, only slower
+            pyfuse3._wait_fuse_readable = self._reader.wait
         await pyfuse3.main(min_tasks=1, max_tasks=_TASKS)
 
     def stop(self) -> None:
         """Make `run` return."""
         pyfuse3.terminate()
+        self._reader.end()
 
     async def widen_read_ahead(self) -> None:
         """Sequential reads starve at the kernel's default of 128 KiB; without permission they just stay slower."""
