@@ -32,7 +32,7 @@ _MOVING_SECONDS = 0.02
 
 
 class _Moving(Unavailable):
-    """The uploader moved the directory while it was listed: look again."""
+    """The uploader may have moved the directory while it was listed: look again."""
 
 
 class Directories:
@@ -153,6 +153,8 @@ class Directories:
                 self._vanished(ino, since)
                 return
             self._health.answered()
+            if self._catalog.links.may_have_moved(link, since):
+                raise _Moving("what was listed may have been another directory")
         if self._catalog.nodes.get(ino).nlink > 0:
             for stale in self._merging.listing(ino, entries, since):
                 self._stale(stale)

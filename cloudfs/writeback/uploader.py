@@ -47,6 +47,7 @@ _HELD_SECONDS = 5.0
 _WHILE_BUSY = 2
 _SIGN_IN_RETRY = 30.0
 _HERE = (Step.SPLIT, Step.TAKE_OVER, Step.FORGET, Step.DONE)
+_REARRANGING = (Step.MOVE, Step.MOVE_ASIDE, Step.SPLIT, Step.TAKE_OVER, Step.DELETE)
 _PERMANENT = (QuotaExceeded, AccessDenied, NameRefused, TooLarge, Incomplete)
 
 
@@ -174,8 +175,9 @@ class Uploader:
 
     async def _advance(self, link_id: LinkId) -> None:
         """One step for one name, never raising; afterwards it is settled, due again, deferred or waiting."""
+        progress = True
         try:
-            await self._step(link_id)
+            progress = await self._step(link_id)
         except Revoked:
             self._catalog.pending.defer(link_id, time.time_ns() + 1_000_000_000)
         except CloudfsError as error:
@@ -186,36 +188,43 @@ class Uploader:
         finally:
             self._active.discard(link_id)
             self._insisted.discard(link_id)
-            self._done(link_id)
+            self._done(link_id, progress=progress)
 
-    async def _step(self, link_id: LinkId) -> None:
+    async def _step(self, link_id: LinkId) -> bool:
+        """Whether anything was done: not if it was deferred, or has to wait."""
         link = self._catalog.links.get(link_id)
         if link is None or link.pending_ns is None:
-            return
+            return False
         quiet = self._quiet(link)
         if quiet > 0 and (link.doomed or link_id not in self._insisted):
             self._catalog.pending.defer(link_id, time.time_ns() + int(quiet * 1e9))
-            return
+            return False
         action = self._plan(link)
         if action.step is Step.WAIT and action.other is not None:
             self._wait(link, action.other)
-        elif action.step in _HERE:
-            self._performer.perform_here(link, action)
-        else:
-            await self._perform(link, action)
-
-    async def _perform(self, link: Link, action: Action) -> None:
-        moves_directory = action.step in (Step.MOVE, Step.MOVE_ASIDE) and self._catalog.nodes.get(link.ino).is_directory
-        other = self._turns.take(link, moves_directory=moves_directory)
+            return False
+        other = self._turns.take(link, self._rearranged_by(link, action))
         if other is not None:
             self._wait(link, other)
-            return
+            return False
         self._catalog.links.claim(link.id)
         try:
-            await self._performer.perform(link, action)
+            if action.step in _HERE:
+                self._performer.perform_here(link, action)
+            else:
+                await self._performer.perform(link, action)
         finally:
             self._catalog.links.release(link.id, self._turns.give_back(link))
-        self._recovered()
+        if action.step not in _HERE:
+            self._recovered()
+        return True
+
+    def _rearranged_by(self, link: Link, action: Action) -> list[int]:
+        """The directories inside which nothing else may happen during the action."""
+        if not self._catalog.nodes.get(link.ino).is_directory or action.step not in _REARRANGING:
+            return []
+        other = None if action.other is None else self._catalog.links.get(action.other)
+        return [link.ino] if other is None else [link.ino, other.ino]
 
     def _plan(self, link: Link) -> Action:
         facts = self._facts(link)
@@ -272,12 +281,13 @@ class Uploader:
             other = self._waits_for[other]
         return other == link
 
-    def _done(self, link: LinkId) -> None:
+    def _done(self, link: LinkId, *, progress: bool) -> None:
         if link not in self._waits_for:
             for waiter in self._waiters.pop(link, ()):
                 self._waits_for.pop(waiter, None)
-        self._progress.set()
-        self._progress = trio.Event()
+        if progress:
+            self._progress.set()
+            self._progress = trio.Event()
         self._wake.set()
 
     # --- failures ------------------------------------------------------------------------------------------------
