@@ -23,6 +23,7 @@ from cloudfs.writeback.extents import Extents
 
 _SPARSE_MAX = 1 << 40
 """A staged file up to this size is as long as its inode says; longer ones may be too long for the local disk."""
+_SECTOR = 512
 _SPARE = 32
 """So many empty files are kept ready."""
 
@@ -50,7 +51,7 @@ class Staged:
         self._account = account
         status = os.fstat(fd)
         self.length = status.st_size
-        self.charged = status.st_blocks * 512
+        self.charged = status.st_blocks * _SECTOR
         self._revoke: Callable[[], None] | None = None
 
     def row(self) -> StagedRow:
@@ -95,8 +96,8 @@ class Staged:
         self.extents.cut(size)
         if size < self.length or (not self.base and size <= _SPARSE_MAX):
             os.ftruncate(self.fd, size)
-            self._charge(min(size - self.length, 0))
             self.length = size
+            self.measure()
         if size == 0:
             self.base = 0
             self.damaged = ""
@@ -108,8 +109,11 @@ class Staged:
             data += bytes(stop - start - len(data))
         return data
 
+    def measure(self) -> None:
+        """Count what the file takes on the disk, after an estimate while it was written."""
+        self._charge(os.fstat(self.fd).st_blocks * _SECTOR - self.charged)
+
     def _charge(self, change: int) -> None:
-        change = max(change, -self.charged)
         self.charged += change
         self._account(change)
 
@@ -220,6 +224,8 @@ class Staging:
     def release(self, staged: Staged) -> None:
         staged.users -= 1
         if staged.users == 0:
+            if not staged.gone:
+                staged.measure()
             if self._open.get(staged.ino) is staged:
                 del self._open[staged.ino]
             staged.close()
@@ -244,7 +250,7 @@ class Staging:
             self._account(-staged.charged)
             return
         with contextlib.suppress(FileNotFoundError):
-            self._account(-os.stat(str(file), dir_fd=self._directory_fd).st_blocks * 512)
+            self._account(-os.stat(str(file), dir_fd=self._directory_fd).st_blocks * _SECTOR)
 
     async def sweep(self) -> None:
         """Once after start: count what an earlier process left, and remove what belongs to nobody."""
@@ -257,7 +263,7 @@ class Staging:
                 continue
             if self._rows.owns(int(name)):
                 with contextlib.suppress(FileNotFoundError):
-                    self.used += os.stat(name, dir_fd=self._directory_fd).st_blocks * 512
+                    self.used += os.stat(name, dir_fd=self._directory_fd).st_blocks * _SECTOR
             else:
                 self._unlink(int(name))
 
