@@ -31,7 +31,10 @@ def virtual_time() -> Iterator[None]:
         except RuntimeError:
             return really()
 
-    with patch("time.time_ns", now_ns), patch("time.monotonic_ns", now_ns):
+    def tell_ns(_clock: int) -> int:
+        return now_ns()
+
+    with patch("time.time_ns", now_ns), patch("time.monotonic_ns", now_ns), patch("time.clock_gettime_ns", tell_ns):
         yield
 
 

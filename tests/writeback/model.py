@@ -47,6 +47,17 @@ def timeless(view: View) -> View:
     return {path: replace(row, mtime_ns=0) for path, row in view.items()}
 
 
+def assert_same(found: View, expected: View, where: str) -> None:
+    """Raises `AssertionError` with one line for each path that differs."""
+    wrong = [
+        f"{path!r} is {found.get(path)}, not {expected.get(path)}"
+        for path in sorted({*found, *expected})
+        if found.get(path) != expected.get(path)
+    ]
+    if wrong:
+        raise AssertionError("\n  ".join([f"{where}:", *wrong]))
+
+
 @dataclass(eq=False)
 class Thing:
     """A file of any type. ``data`` is a symbolic link's target, too."""

@@ -16,7 +16,7 @@ from cloudfs.stores.base import Capabilities
 from cloudfs.stores.faults import Cut, LoseAnswer, Refuse, Weather
 from cloudfs.stores.memory import MemoryStore
 from cloudfs.stores.memory_tree import MemoryTree
-from tests.writeback.model import Model, Thing, View, timeless
+from tests.writeback.model import Model, Thing, View, assert_same, timeless
 from tests.writeback.rig import Rig, mounted
 from tests.writeback.script import Act, Step, settled
 from tests.writeback.views import UNREADABLE, dump, left_over, mount_view, store_view
@@ -93,7 +93,7 @@ class Play:
         found = timeless(await mount_view(self.rig))
         expected = self.model.view()
         unreadable = [path for path, row in found.items() if row.data == UNREADABLE]
-        assert _without(found, unreadable) == _without(expected, unreadable)
+        assert_same(_without(found, unreadable), _without(expected, unreadable), "in the mount")
         assert not unreadable or self.rig.plan.weather is not Weather.FAIR
 
     # --- what applications do ----------------------------------------------------------------------------------------
@@ -155,6 +155,8 @@ class Play:
             await self.rig.directories.opened(node.ino)
 
     async def drain(self) -> None:
+        """With all files closed: what is open and deleted stays at the store, to be read."""
+        await self._close_handles()
         self.rig.plan.clear()
         await self.rig.drain()
 
@@ -207,22 +209,23 @@ class Play:
         rig.death.countdown = None
         await self.drain()
         mounted_now = await mount_view(rig)
-        assert timeless(mounted_now) == self.model.view()
-        assert store_view(self.tree, hard_links=self.store.capabilities.hard_links) == mounted_now
-        assert left_over(rig) == []
+        assert_same(timeless(mounted_now), self.model.view(), "in the mount, at the end")
+        stored = store_view(self.tree, hard_links=self.store.capabilities.hard_links)
+        assert_same(stored, mounted_now, "at the store")
+        assert (rest := left_over(rig)) == [], rest
         await self._listing_changes_nothing(mounted_now)
         if self.store.capabilities.attributes:
             await self._stack.aclose()
             await self._mount()
-            assert await mount_view(self.rig) == mounted_now, "a fresh mount shows something else"
+            assert_same(await mount_view(self.rig), mounted_now, "in a fresh mount")
 
     async def _listing_changes_nothing(self, view: View) -> None:
         before = dump(self.rig)
         self.rig.stale.clear()
         for path in [b"", *view]:
             await self.list(path)
-        assert dump(self.rig) == before
-        assert self.rig.stale == []
+        assert (after := dump(self.rig)) == before, (after, before)
+        assert (stale := self.rig.stale) == [], stale
 
 
 def _without(view: View, paths: list[bytes]) -> dict[bytes, Any]:

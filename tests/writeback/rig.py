@@ -34,6 +34,7 @@ from cloudfs.vfs.directories import Directories
 from cloudfs.vfs.files import Files
 from cloudfs.vfs.filesystem import FileSystem
 from cloudfs.vfs.namespace import Namespace, Owner
+from cloudfs.vfs.pulse import Pulse
 from cloudfs.vfs.space import Space
 from cloudfs.writeback.contents import Contents
 from cloudfs.writeback.health import Health
@@ -206,17 +207,24 @@ class Rig:
         now = time.time_ns()
         self.catalog.pending.hasten_all(now)
         self.catalog.pending.retry_all(now)
-        self.uploader.kick()
+        self.uploader.end_rest()
+        self.uploader.hurry()
 
-    async def drain(self, *, steps: int = 3000) -> None:
-        """Return when nothing is pending. Raises `Stuck` after that many steps of the uploader."""
+    async def drain(self, *, steps: int = 500) -> None:
+        """Return when nothing is pending or being done. Raises `Stuck` after that many steps of the uploader."""
         for _ in range(steps):
             if not self.catalog.pending.count():
+                await self._finish_work()
                 return
             self.hasten()
             with trio.move_on_after(1):
-                await self.uploader.progress.wait()
+                await self.uploader.progressed()
         raise Stuck("\n".join(str(row) for row in self.pending()))
+
+    async def _finish_work(self) -> None:
+        """What was stored is put away, in a thread that does not know of virtual time."""
+        while self.uploader.is_working():
+            await self.uploader.progressed()
 
     def pending(self) -> list[Link]:
         """The rows that the uploader has still to deal with."""
@@ -283,12 +291,16 @@ def _build(
     merging = Merging(catalog, DEFAULTS)
     performer = Performer(catalog, store, contents, staging, merging, stale.append)
     capacity = Capacity(store, health)
-    space = Space(cache_size, staging, cache, lambda: performer.progress)
+    pulse = Pulse()
 
     def quiet(link: Link) -> float:
+        if not link.doomed and catalog.may_have_unknown_names(catalog.nodes.get(link.ino).link_group):
+            directories.explore()
+            return 0.5
         return files.quiet_for(link.ino, doomed=link.doomed)
 
-    uploader = Uploader(catalog, performer, health, can, uploads, quiet)
+    uploader = Uploader(catalog, performer, health, can, uploads, quiet, pulse.is_busy)
+    space = Space(cache_size, staging, cache, uploader)
     files = Files(catalog, contents, staging, space, health, can.max_size, uploader.kick, death.durable_step)
     directories = Directories(catalog, store, merging, health, cache_time, stale.append)
     fs = FileSystem(
@@ -298,6 +310,7 @@ def _build(
         attributes=AttributeChanges(catalog, health, uploader.kick, xattrs=True),
         files=files,
         capacity=capacity,
+        pulse=pulse,
     )
     return Rig(
         fs,
@@ -326,7 +339,9 @@ async def _start(rig: Rig, nursery: trio.Nursery, *, uploading: bool) -> None:
         with rig.catalog:
             rig.catalog.reap(ino)
     await rig.staging.sweep()
+    await rig.directories.learn_root()
     nursery.start_soon(rig.catalog.database.settle_forever)
+    nursery.start_soon(rig.directories.explore_forever)
     if uploading:
         nursery.start_soon(rig.uploader.run)
 

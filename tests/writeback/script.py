@@ -44,6 +44,19 @@ class Here:
 Place = There | Here
 
 
+class Long(bytes):
+    """So many bytes, in a few words."""
+
+    def __new__(cls, size: int) -> Long:
+        return super().__new__(cls, b"x" * size)
+
+    def __reduce__(self) -> tuple[type[bytes], tuple[bytes]]:
+        return bytes, (bytes(self),)
+
+    def __repr__(self) -> str:
+        return f"Long({len(self)})"
+
+
 @dataclass(frozen=True, slots=True)
 class Act:
     """An application calls that method of `Rig`, which `Model` has, too."""
@@ -80,7 +93,7 @@ def _event(method: str, *arguments: st.SearchStrategy[Any]) -> st.SearchStrategy
 there = st.builds(There, st.integers(0, 9))
 here = st.builds(Here, st.integers(0, 4), st.sampled_from([b"a", b"b", b"c"]))
 anywhere = there | here
-contents = st.binary(min_size=1, max_size=4) | st.sampled_from([b"x" * 5000, b"y" * 9000])
+contents = st.binary(min_size=1, max_size=4) | st.builds(Long, st.sampled_from([5000, 9000]))
 offsets = st.sampled_from([0, 1, 4096, 6000])
 changes = st.builds(Change, mode=st.sampled_from([0o600, 0o755])) | st.builds(
     Change, uid=st.sampled_from([0, 7]), mtime_ns=st.sampled_from([1, 1_600_000_000_123_456_789])
@@ -137,4 +150,4 @@ losses = _event("lose_everything")
 
 def scripts(*events: st.SearchStrategy[Event], longest: int = 30) -> st.SearchStrategy[list[Step]]:
     """Acts and events."""
-    return st.lists(st.one_of(acts, acts, *events), min_size=6, max_size=longest)
+    return st.lists(st.one_of(acts, acts, *events), min_size=10, max_size=longest)
