@@ -2,7 +2,8 @@
 
 What is where:
 
-* ``local_tree`` opens paths that cannot leave the directory, and says who may change what when;
+* ``local_tree`` opens paths that cannot leave the directory, and says who may change what when; ``local_parts`` names
+  what is not finished, which is hidden in the root until then;
 * ``local_listing`` lists; ``local_content`` holds the bytes, ``local_attributes`` everything else of a file;
 * ``local_files`` stores and copies whole files, ``local_changes`` makes all other changes, each in one blocking call;
 * here, these calls are taken to threads, and long ones cut into steps between which they can be cancelled.
@@ -31,6 +32,7 @@ from cloudfs.stores.local_content import Steps
 from cloudfs.stores.local_errors import mapped
 from cloudfs.stores.local_files import LocalFiles, largest_file
 from cloudfs.stores.local_listing import LocalListing
+from cloudfs.stores.local_parts import Maker
 from cloudfs.stores.local_tree import LocalTree
 from cloudfs.stores.sparse import ALGORITHM, batches, read_batch, source_digest
 from cloudfs.types import NAME_MAX, Attributes, Extent, Version
@@ -43,7 +45,8 @@ _THREADS = 16
 
 
 class LocalStore:
-    """A directory as a store. Made where blocking is allowed: it looks at the file system once.
+    """A directory as a store. Made where blocking is allowed: it looks at the file system, and clears away there what
+    earlier processes could not finish. Used in the process that made it.
 
     With ``durable`` what was stored survives a power cut. ``unnamed_drafts`` lets unfinished files have no name where
     the file system can do that, instead of a hidden one. A listing comes in pages of ``page`` entries.
@@ -53,9 +56,11 @@ class LocalStore:
         """Raises `StoreError` if the directory is not there."""
         self._tree = tree = LocalTree(os.fsencode(root.absolute()))
         attributes = LocalAttributes(os.geteuid())
-        self._listing = LocalListing(tree, attributes, page)
-        self._changes = LocalChanges(tree, attributes, self._listing, durable=durable)
-        self._files = LocalFiles(tree, attributes, self._changes, durable=durable, unnamed_drafts=unnamed_drafts)
+        maker = Maker.this_process()
+        self._listing = LocalListing(tree, attributes, maker, page)
+        self._changes = LocalChanges(tree, attributes, maker, self._listing, durable=durable)
+        self._files = LocalFiles(tree, attributes, maker, self._changes, durable=durable, unnamed_drafts=unnamed_drafts)
+        self._listing.clear_root()
         self._threads = trio.CapacityLimiter(_THREADS)
         self.capabilities = Capabilities(
             directory_move=True,

@@ -11,8 +11,9 @@ from collections.abc import Iterator
 from cloudfs.errors import AccessDenied, DirectoryNotEmpty, NotFound, VersionMismatch
 from cloudfs.stores.base import Entry, Location
 from cloudfs.stores.local_attributes import LocalAttributes
-from cloudfs.stores.local_content import Draft, digest_steps, run_steps
+from cloudfs.stores.local_content import Draft, digest_steps, hide, run_steps
 from cloudfs.stores.local_listing import LocalListing
+from cloudfs.stores.local_parts import Maker
 from cloudfs.stores.local_system import rename_to_free_name
 from cloudfs.stores.local_tree import LocalTree, Place, proc_path
 from cloudfs.types import Attributes, Version
@@ -27,9 +28,12 @@ class LocalChanges:
     ever had to be made. A deletion need not: undone by a power cut, it shows a file again and loses none.
     """
 
-    def __init__(self, tree: LocalTree, attributes: LocalAttributes, listing: LocalListing, *, durable: bool) -> None:
+    def __init__(
+        self, tree: LocalTree, attributes: LocalAttributes, maker: Maker, listing: LocalListing, *, durable: bool
+    ) -> None:
         self._tree = tree
         self._attributes = attributes
+        self._maker = maker
         self._listing = listing
         self._durable = durable
 
@@ -52,14 +56,15 @@ class LocalChanges:
 
     def publish(self, draft: Draft, location: Location, attributes: Attributes, replaces: Version | None) -> Entry:
         """Give a sealed draft its name. What is there already and just the same, by a lost answer, is success."""
-        with self._tree.place(location) as place:
+        with self._tree.place(location) as place, self._tree.open(b"") as root:
             _refuse_root(place)
+            hidden_in = draft.directories if replaces is None else (root, *draft.directories)
             try:
-                with self._tree.changing(place.directory, *draft.directories):
+                with self._tree.changing(place.directory, *hidden_in):
                     if _is_free(place, location, replaces):
                         draft.take(place)
                     else:
-                        draft.replace(place)
+                        draft.replace(place, root)
                     entry = self._attributes.entry(place, location.name, os.fstat(draft.fd))
             except (VersionMismatch, FileExistsError):
                 if not _same(place, draft):
@@ -109,10 +114,10 @@ class LocalChanges:
         with self._tree.place(source) as old, self._tree.place(target) as new:
             _refuse_root(new)
             status = _status(old, source)
-            with self._tree.changing(new.directory):
+            with self._tree.open(b"") as root, self._tree.changing(root, new.directory):
                 present = new.status()
                 if present is None or not os.path.samestat(present, status):
-                    self._link(old, new, target, replaces)
+                    self._link(old, new, target, replaces, root)
             self._sync(new.directory)
             return self._attributes.entry(new, target.name, _status(new, target))
 
@@ -147,16 +152,16 @@ class LocalChanges:
             raise NotFound(f"{source}: not found")
         return self._attributes.entry(new, target.name, status)
 
-    def _link(self, old: Place, new: Place, target: Location, replaces: Version | None) -> None:
+    def _link(self, old: Place, new: Place, target: Location, replaces: Version | None, root: int) -> None:
         if _is_free(new, target, replaces):
             _hard_link(old, new)
             return
-        part = Place(new.directory, self._tree.part_name())
-        _hard_link(old, part)
+        part = self._maker.new_part()
+        hidden_in = hide(lambda directory: _hard_link(old, Place(directory, part)), root, new)
         try:
-            os.rename(part.name, new.name, src_dir_fd=new.directory, dst_dir_fd=new.directory)
+            os.rename(part, new.name, src_dir_fd=hidden_in, dst_dir_fd=new.directory)
         except OSError:
-            os.unlink(part.name, dir_fd=new.directory)
+            os.unlink(part, dir_fd=hidden_in)
             raise
 
     def _delete_file(self, place: Place, location: Location, version: Version) -> None:

@@ -10,7 +10,7 @@ import contextlib
 import errno
 import os
 import stat
-from collections.abc import Generator, Iterable, Iterator, Sequence
+from collections.abc import Callable, Generator, Iterable, Iterator, Sequence
 from typing import TypeVar
 
 from cloudfs.errors import BrokenAnswer
@@ -26,6 +26,7 @@ Steps = Generator[None, None, T]
 
 _BATCHES_PER_STEP = 16
 _NO_UNNAMED_FILES = frozenset({errno.EOPNOTSUPP, errno.EISDIR, errno.EINVAL})
+CANNOT_GO_THERE = frozenset({errno.EXDEV})
 _NO_KERNEL_COPY = frozenset({errno.EOPNOTSUPP, errno.ENOSYS, errno.EXDEV, errno.EINVAL})
 
 
@@ -43,7 +44,7 @@ class Draft:
     """A file, a symbolic link or a device on its way to its name, complete and hidden until then.
 
     A regular file has no name at all where the file system can do that (O_TMPFILE), so that a crash leaves nothing
-    behind. All else, and files where it cannot, has a hidden name (`LocalTree.part_name`), which is gone afterwards.
+    behind. All else, and files where it cannot, has a hidden name (``local_parts``), which is gone afterwards.
     Making, publishing and withdrawing it is done inside of `LocalTree.changing` its directories.
     """
 
@@ -60,7 +61,7 @@ class Draft:
     @classmethod
     def unnamed(cls, directory: int, part: bytes) -> Draft | None:
         """An empty regular file on the file system of ``directory``; None if that has no files without names."""
-        with _unless(_NO_UNNAMED_FILES):
+        with unless(_NO_UNNAMED_FILES):
             return cls(os.open(b".", os.O_TMPFILE | os.O_RDWR | os.O_CLOEXEC, 0o600, dir_fd=directory), part)
         return None
 
@@ -117,11 +118,10 @@ class Draft:
             rename_to_free_name(self._hidden_in, self._part, place.directory, place.name)
             self._is_hidden = False
 
-    def replace(self, place: Place) -> None:
-        """Appear under a name instead of what has it."""
+    def replace(self, place: Place, root: int) -> None:
+        """Appear under a name instead of what has it; in between hidden in the ``root``, if it is not already."""
         if self._hidden_in is None:
-            self._hidden_in = os.dup(place.directory)
-            _link(self.fd, self._hidden_in, self._part)
+            self._hidden_in = os.dup(hide(lambda directory: _link(self.fd, directory, self._part), root, place))
             self._is_hidden = True
         os.rename(self._part, place.name, src_dir_fd=self._hidden_in, dst_dir_fd=place.directory)
         self._is_hidden = False
@@ -138,6 +138,19 @@ class Draft:
         os.close(self.fd)
         if self._hidden_in is not None:
             os.close(self._hidden_in)
+
+
+def hide(make: Callable[[int], object], root: int, place: Place) -> int:
+    """Make a hidden name of what shall go to ``place``; returns in which directory.
+
+    It is the root of the store, where one look finds what was left over from a crash; but beside the place if names
+    cannot go there from the root, because of a mountpoint, a quota or encryption in between.
+    """
+    with unless(CANNOT_GO_THERE):
+        make(root)
+        return root
+    make(place.directory)
+    return place.directory
 
 
 def digest_steps(fd: int) -> Steps[str]:
@@ -168,7 +181,7 @@ def copy_steps(source: int, target: int) -> Steps[None]:
 
 def _copy_range(source: int, target: int, start: int, stop: int) -> int:
     """Copy a first part of a range; how many bytes it was."""
-    with _unless(_NO_KERNEL_COPY):
+    with unless(_NO_KERNEL_COPY):
         return os.copy_file_range(source, target, stop - start, start, start)
     data = os.pread(source, min(stop - start, BATCH), start)
     _write_all(target, start, data)
@@ -230,7 +243,7 @@ def _make_special(directory: int, name: bytes, attributes: Attributes, placehold
 
 
 @contextlib.contextmanager
-def _unless(numbers: frozenset[int]) -> Iterator[None]:
+def unless(numbers: frozenset[int]) -> Iterator[None]:
     """What the file system cannot do is no error: the caller goes on in another way."""
     try:
         yield

@@ -10,7 +10,18 @@ from collections.abc import Iterable
 from cloudfs.stores.base import Entry, Location
 from cloudfs.stores.local_attributes import LocalAttributes
 from cloudfs.stores.local_changes import LocalChanges
-from cloudfs.stores.local_content import Draft, Steps, copy_steps, digest_steps, read_exactly, run_steps
+from cloudfs.stores.local_content import (
+    CANNOT_GO_THERE,
+    Draft,
+    Steps,
+    copy_steps,
+    digest_steps,
+    read_exactly,
+    run_steps,
+    unless,
+)
+from cloudfs.stores.local_parts import Maker
+from cloudfs.stores.local_system import can_move
 from cloudfs.stores.local_tree import LocalTree
 from cloudfs.stores.sparse import Piece
 from cloudfs.types import Attributes, Version
@@ -23,6 +34,7 @@ class LocalFiles:
         self,
         tree: LocalTree,
         attributes: LocalAttributes,
+        maker: Maker,
         changes: LocalChanges,
         *,
         durable: bool,
@@ -30,6 +42,7 @@ class LocalFiles:
     ) -> None:
         self._tree = tree
         self._attributes = attributes
+        self._maker = maker
         self._changes = changes
         self._durable = durable
         self._unnamed_drafts = unnamed_drafts
@@ -47,11 +60,10 @@ class LocalFiles:
     def draft(self, location: Location, size: int) -> Draft:
         """An empty regular file for that location; `drop` it when all is done, or nothing more can be."""
         with self._tree.open(location.parent_path) as directory:
-            part = self._tree.part_name()
+            part = self._maker.new_part()
             draft = Draft.unnamed(directory, part) if self._unnamed_drafts else None
             if draft is None:
-                with self._tree.changing(directory):
-                    draft = Draft.named(directory, part)
+                draft = self._named_draft(directory, part)
         try:
             draft.resize(size)
         except BaseException:
@@ -87,13 +99,11 @@ class LocalFiles:
 
     def put_special(self, location: Location, attributes: Attributes, replaces: Version | None) -> Entry:
         """A symbolic link, FIFO, socket or device."""
-        with self._tree.open(location.parent_path) as directory, self._tree.changing(directory):
-            part, placeholders = self._tree.part_name(), self._attributes.takes_notes
-            draft = Draft.special(directory, part, attributes, placeholders=placeholders)
-        try:
-            return self.finish(draft, location, attributes, replaces)
-        finally:
-            self.drop(draft)
+        with self._tree.open(location.parent_path) as directory, self._tree.open(b"") as root:
+            # Where it is made as in `hide`.
+            with unless(CANNOT_GO_THERE):
+                return self._put_special(root, location, attributes, replaces)
+            return self._put_special(directory, location, attributes, replaces)
 
     def copy(
         self, source: Location, version: Version, target: Location, attributes: Attributes, replaces: Version | None
@@ -113,6 +123,25 @@ class LocalFiles:
         """``attributes`` are all there is to copy, as long as the source is still what it was."""
         with self._changes.opened(source, version):
             return self.put_special(target, attributes, replaces)
+
+    # --- parts of these ----------------------------------------------------------------------------------------------
+
+    def _named_draft(self, directory: int, part: bytes) -> Draft:
+        with self._tree.open(b"") as root:
+            hidden_in = root if can_move(root, directory) else directory
+            with self._tree.changing(hidden_in):
+                return Draft.named(hidden_in, part)
+
+    def _put_special(
+        self, hidden_in: int, location: Location, attributes: Attributes, replaces: Version | None
+    ) -> Entry:
+        with self._tree.changing(hidden_in):
+            part, placeholders = self._maker.new_part(), self._attributes.takes_notes
+            draft = Draft.special(hidden_in, part, attributes, placeholders=placeholders)
+        try:
+            return self.finish(draft, location, attributes, replaces)
+        finally:
+            self.drop(draft)
 
 
 def largest_file(tree: LocalTree) -> int | None:

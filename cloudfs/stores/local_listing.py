@@ -10,14 +10,15 @@ import time
 from collections import OrderedDict
 from collections.abc import Iterable, Iterator, Sequence
 
-from cloudfs.errors import Unavailable
+from cloudfs.errors import StoreError, Unavailable
 from cloudfs.stores.base import Entry, Location, Page
 from cloudfs.stores.local_attributes import LocalAttributes
-from cloudfs.stores.local_tree import LocalTree, Place, is_part, proc_path
+from cloudfs.stores.local_parts import Maker, is_part
+from cloudfs.stores.local_tree import LocalTree, Place, proc_path
 
 _LISTINGS_KEPT = 4
 _LEFTOVER_AFTER = 24 * 3600.0
-"""Seconds. Another process that is alive may be about to publish a younger one."""
+"""Seconds. A process of another machine or container may be about to publish a younger one."""
 
 
 class LocalListing:
@@ -27,9 +28,10 @@ class LocalListing:
     time that grows with the square of its size. Losing them costs nothing but that.
     """
 
-    def __init__(self, tree: LocalTree, attributes: LocalAttributes, page: int) -> None:
+    def __init__(self, tree: LocalTree, attributes: LocalAttributes, maker: Maker, page: int) -> None:
         self._tree = tree
         self._attributes = attributes
+        self._maker = maker
         self._page = page
         self._kept: OrderedDict[bytes, Sequence[bytes]] = OrderedDict()
         self._lock = threading.Lock()  # over _kept, and nothing else is taken while it is held
@@ -48,10 +50,15 @@ class LocalListing:
         self._keep_names(directory.path, names)
         return Page(entries, wanted[-1].hex())
 
+    def clear_root(self) -> None:
+        """Remove what interrupted processes left where they hid it, as far as that is possible."""
+        with contextlib.suppress(OSError, StoreError), self._tree.open(b"") as root:
+            self._visible(root)
+
     def clear_parts(self, directory: int) -> bool:
-        """Remove what is hidden in a directory that shall be removed itself; False if it is not all there is."""
+        """Remove what is hidden in a directory that shall be removed itself; False if somebody still needs it."""
         names = os.listdir(proc_path(directory))
-        if not all(map(is_part, names)):
+        if not all(is_part(name) and self._maker.is_abandoned(name) is not False for name in names):
             return False
         for name in names:
             with contextlib.suppress(FileNotFoundError):
@@ -80,16 +87,17 @@ class LocalListing:
     def _visible(self, fd: int) -> Sequence[bytes]:
         names = os.listdir(proc_path(fd))
         for name in filter(is_part, names):
-            self._clear_leftover(Place(fd, name))
+            if self._is_leftover(Place(fd, name)):
+                with contextlib.suppress(OSError), self._tree.changing(fd):
+                    os.unlink(name, dir_fd=fd)
         return [name for name in names if not is_part(name)]
 
-    def _clear_leftover(self, place: Place) -> None:
-        status = place.status()
-        if status is None or self._tree.is_own_part(place.name):
-            return
-        if time.time() - status.st_ctime > _LEFTOVER_AFTER:
-            with contextlib.suppress(OSError), self._tree.changing(place.directory):
-                os.unlink(place.name, dir_fd=place.directory)
+    def _is_leftover(self, part: Place) -> bool:
+        abandoned = self._maker.is_abandoned(part.name)
+        if abandoned is not None:
+            return abandoned
+        status = part.status()
+        return status is not None and time.time() - status.st_ctime > _LEFTOVER_AFTER
 
 
 def _name_in(cursor: str) -> bytes:

@@ -6,6 +6,7 @@ import ctypes
 import errno
 import fcntl
 import os
+import secrets
 import struct
 from collections.abc import Callable
 
@@ -50,6 +51,19 @@ def rename_to_free_name(source_fd: int, source: bytes, target_fd: int, target: b
         os.rename(source, target, src_dir_fd=source_fd, dst_dir_fd=target_fd)
     else:
         raise FileExistsError(errno.EEXIST, os.strerror(errno.EEXIST))
+
+
+def can_move(source_fd: int, target_fd: int) -> bool:
+    """Whether names can go from one directory to another: not from one mount to the next, whatever is mounted there.
+
+    Asked by moving what is not there, because the kernel looks at the mounts first.
+    """
+    absent = b"." + secrets.token_hex(16).encode()
+    try:
+        os.rename(absent, absent, src_dir_fd=source_fd, dst_dir_fd=target_fd)
+    except OSError as error:
+        return error.errno != errno.EXDEV
+    return True
 
 
 def clone(source_fd: int, target_fd: int) -> bool:

@@ -8,8 +8,6 @@ from __future__ import annotations
 
 import contextlib
 import os
-import re
-import secrets
 import stat
 import threading
 from collections.abc import Iterator
@@ -18,11 +16,11 @@ from dataclasses import dataclass
 from cloudfs.errors import NameRefused, StoreError, Unavailable
 from cloudfs.stores.base import Location
 from cloudfs.stores.local_errors import store_error
+from cloudfs.stores.local_parts import is_part
 from cloudfs.stores.local_system import file_handle
 from cloudfs.types import Version
 
 _DIRECTORY = os.O_PATH | os.O_DIRECTORY | os.O_NOFOLLOW | os.O_CLOEXEC
-_PART = re.compile(rb"\.cloudfs-[0-9a-f]{16}-[0-9a-f]{16}\.part")
 _STRIPES = 64
 
 
@@ -103,7 +101,6 @@ class LocalTree:
 
     def __init__(self, root: bytes) -> None:
         self._root = root
-        self._token = secrets.token_hex(8).encode()
         # A directory's lock is found by its inode number. At most one call of `locked` per thread at a time; it
         # takes its locks in ascending order.
         self._locks = tuple(threading.Lock() for _ in range(_STRIPES))
@@ -164,14 +161,6 @@ class LocalTree:
         with self.open(b"") as root:
             return bool(os.fstatvfs(root).f_flag & os.ST_RDONLY) or not os.access(b".", os.W_OK | os.X_OK, dir_fd=root)
 
-    def part_name(self) -> bytes:
-        """A new hidden name, for what is not finished."""
-        return b".cloudfs-%b-%b.part" % (self._token, secrets.token_hex(8).encode())
-
-    def is_own_part(self, name: bytes) -> bool:
-        """Whether this very object made the name up."""
-        return is_part(name) and name.startswith(b".cloudfs-%b-" % self._token)
-
     def _open_root(self) -> int:
         """The root must be what it was at first: with another disk in its place, or none, all would look deleted."""
         try:
@@ -191,11 +180,6 @@ class LocalTree:
             if component in (b"", b".", b"..") or b"\0" in component or is_part(component):
                 raise _refused(path)
         return components
-
-
-def is_part(name: bytes) -> bool:
-    """Whether the name is one of those given to what is not finished: hidden, and refused to anything else."""
-    return _PART.fullmatch(name) is not None
 
 
 def _refused(path: bytes) -> StoreError:

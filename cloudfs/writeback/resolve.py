@@ -1,0 +1,162 @@
+"""When the store is not as we thought: somebody else changed, replaced or removed what we build upon.
+
+Nothing of theirs or ours is lost; afterwards the catalogue knows the new facts, and the planner thinks again.
+"""
+
+from __future__ import annotations
+
+import socket
+import time
+from collections.abc import Callable
+
+from cloudfs.catalog.catalog import Catalog
+from cloudfs.catalog.links import Link
+from cloudfs.catalog.merging import Merging, Stale
+from cloudfs.errors import DirectoryNotEmpty, NotFound
+from cloudfs.stores.base import Entry, Location, Store
+from cloudfs.types import ROOT
+from cloudfs.writeback.conflict import conflict_name
+from cloudfs.writeback.plan import Action, Step
+from cloudfs.writeback.record import Record
+from cloudfs.writeback.sources import Sources
+
+
+class Resolver:
+    """One method an error: `VersionMismatch`, `NotFound`, `DirectoryNotEmpty`."""
+
+    def __init__(
+        self,
+        catalog: Catalog,
+        store: Store,
+        sources: Sources,
+        record: Record,
+        merging: Merging,
+        stale: Callable[[Stale], None],
+    ) -> None:
+        self._catalog = catalog
+        self._store = store
+        self._sources = sources
+        self._record = record
+        self._merging = merging
+        self._stale = stale
+
+    async def mismatch(self, link: Link, action: Action) -> None:
+        """Somebody else changed what we were about to change, or was there first."""
+        if action.step in (Step.DELETE, Step.SET_ATTRIBUTES, Step.MOVE_ASIDE):
+            await self._look_again(link)
+            return
+        place = self._record.place(link, action.replaces)
+        try:
+            theirs = await self._store.stat(place)
+        except NotFound:
+            self._forget_place(link, action)
+            return
+        if action.step is Step.UPLOAD and await self._is_ours(link, place, theirs):
+            await self._record.uploaded(link, action, theirs, self._catalog.nodes.get(link.ino).content, attrs=0)
+        else:
+            self._keep_both(link, action, theirs)
+
+    async def _is_ours(self, link: Link, place: Location, theirs: Entry) -> bool:
+        """Whether it is what we sent, when the answer to an earlier upload was lost."""
+        node = self._catalog.nodes.get(link.ino)
+        if theirs.is_directory or not node.is_regular or theirs.size != node.size:
+            return False
+        with self._sources.open(node) as source:
+            ours = await self._store.digest(source)
+        return bool(ours) and ours == await self._store.checksum(place, theirs.version)
+
+    def _forget_place(self, link: Link, action: Action) -> None:
+        with self._catalog:
+            if action.replaces is not None:
+                self._record.gone(action.replaces)
+
+    def _keep_both(self, link: Link, action: Action, theirs: Entry) -> None:
+        """Theirs keeps the name, ours gets another one (`cloudfs.writeback.conflict`)."""
+        current = self._catalog.links.get(link.id)
+        if current is None or current.parent is None or current.name is None:
+            return
+        parent, name = current.parent, current.name
+        now = time.time_ns()
+        with self._catalog:
+            if action.replaces is not None:
+                self._record.gone(action.replaces)
+            ours = self._free_name(parent, name, now)
+            self._catalog.links.move(link.id, parent, ours, now)
+            if self._catalog.links.at_place(parent, name, link.id) is None:
+                self._merging.arrival(parent, theirs)
+        self._stale(Stale(parent, name))
+        self._stale(Stale(parent, ours))
+
+    def _free_name(self, parent: int, name: bytes, now_ns: int) -> bytes:
+        attempt = 0
+        while True:
+            candidate = conflict_name(name, socket.gethostname(), now_ns, attempt)
+            if self._catalog.links.find(parent, candidate) is None:
+                return candidate
+            attempt += 1
+
+    async def _look_again(self, link: Link) -> None:
+        """What the store has there is not what we knew: learn what it is, so that the planner can think again."""
+        location = self._catalog.links.location(link)
+        try:
+            theirs = await self._store.stat(location)
+        except NotFound:
+            self._record.gone(link)
+            return
+        if not link.doomed and self._catalog.stagings.exists(link.ino):
+            self._record.gone(link)  # written to again meanwhile: the upload finds theirs, and keeps both
+            return
+        with self._catalog:
+            self._catalog.links.drop(link.id)
+            self._drop_name(link)
+            if link.at_parent is not None and self._catalog.links.find(link.at_parent, theirs.name) is None:
+                self._merging.arrival(link.at_parent, theirs)
+                self._stale(Stale(link.at_parent, theirs.name))
+            self._catalog.reap(link.ino)
+
+    async def not_empty(self, link: Link) -> None:
+        """Somebody put something into a directory that we were to delete: it comes back, with what is theirs."""
+        theirs = await self._store.stat(self._catalog.links.location(link))
+        if link.at_parent is None or self._catalog.links.find(link.at_parent, theirs.name) is not None:
+            raise DirectoryNotEmpty("the store has entries there that were made elsewhere, and the name is taken here")
+        with self._catalog:
+            self._catalog.links.drop(link.id)
+            self._merging.arrival(link.at_parent, theirs)
+            self._catalog.reap(link.ino)
+        self._stale(Stale(link.at_parent, theirs.name))
+
+    def _drop_name(self, link: Link) -> None:
+        """A name that was not doomed is gone from the desired tree with its row."""
+        if link.doomed or link.parent is None or link.name is None:
+            return
+        node = self._catalog.nodes.get(link.ino)
+        node.nlink -= 1
+        self._catalog.nodes.save(node)
+        self._stale(Stale(link.parent, link.name))
+
+    async def missing(self, link: Link, action: Action) -> None:
+        """Something we built upon is gone from the store: find out what, and record it."""
+        parent = self._catalog.links.directory(link.parent) if link.parent is not None else None
+        if parent is not None and parent.stored and parent.ino != ROOT:
+            try:
+                await self._store.stat(self._catalog.links.location(parent))
+            except NotFound:
+                self._vanished(parent)
+                return
+        if link.stored:
+            self._vanished(link)
+        elif action.step is Step.UPLOAD and not self._catalog.stagings.exists(link.ino):
+            self._lost_content(link)
+
+    def _vanished(self, link: Link) -> None:
+        with self._catalog:
+            stale = self._merging.vanished(link)
+        for each in stale:
+            self._stale(each)
+
+    def _lost_content(self, link: Link) -> None:
+        """The bytes were at the store only, and somebody deleted them there: the name goes too."""
+        with self._catalog:
+            self._catalog.links.drop(link.id)
+            self._drop_name(link)
+            self._catalog.reap(link.ino)

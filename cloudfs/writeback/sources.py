@@ -1,0 +1,77 @@
+"""The bytes to send for an inode, for as long as it takes to send them."""
+
+from __future__ import annotations
+
+import contextlib
+from collections.abc import Iterator
+
+import trio
+
+from cloudfs.catalog.catalog import Catalog
+from cloudfs.catalog.nodes import Node
+from cloudfs.errors import Incomplete
+from cloudfs.stores.base import Source
+from cloudfs.writeback.contents import CommittedSource, Contents, EmptySource, StagedSource
+from cloudfs.writeback.staging import Staged, Staging
+
+
+class Sources:
+    """Opens what is to be uploaded. A staged file is claimed meanwhile: writing to it cancels the block."""
+
+    def __init__(self, catalog: Catalog, contents: Contents, staging: Staging) -> None:
+        self._catalog = catalog
+        self._contents = contents
+        self._staging = staging
+
+    @contextlib.contextmanager
+    def open(self, node: Node) -> Iterator[Source]:
+        """Raises `Revoked` at the end of a block that was cancelled, `Incomplete` for bytes that are not whole."""
+        if not node.is_regular:
+            yield EmptySource()
+            return
+        try:
+            staged = self._staging.acquire(node.ino)
+        except FileNotFoundError:
+            raise Incomplete("the bytes that were to be stored are missing from the staging directory") from None
+        if staged is None:
+            content = self._contents.open(node.ino, node.content, node.size)
+            try:
+                yield CommittedSource(content)
+            finally:
+                content.close()
+            return
+        try:
+            with self._claimed(staged, node) as source:
+                yield source
+        finally:
+            self._staging.release(staged)
+
+    @contextlib.contextmanager
+    def _claimed(self, staged: Staged, node: Node) -> Iterator[StagedSource]:
+        if staged.damaged:
+            raise Incomplete(staged.damaged)
+        if staged.is_short(node.size):
+            raise Incomplete("the end of the file was lost in a power cut before it was synced; write it again")
+        base = self._contents.open(node.ino, staged.base, staged.visible) if staged.base else None
+        source = StagedSource(staged, node.size, base)
+        scope = trio.CancelScope()
+
+        def revoke() -> None:
+            source.revoke()
+            scope.cancel()
+
+        with self._catalog:
+            staged.writing = False
+            self._staging.save(staged)
+            if node.modified:
+                self._catalog.nodes.save(node)
+        staged.claim(revoke)
+        try:
+            with scope:
+                yield source
+            if scope.cancelled_caught:
+                source.check()
+        finally:
+            staged.unclaim()
+            if base is not None:
+                base.close()
