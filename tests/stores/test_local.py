@@ -33,6 +33,7 @@ from cloudfs.stores.base import Location
 from cloudfs.stores.local import LocalStore
 from cloudfs.stores.local_content import Draft
 from cloudfs.stores.local_errors import store_error
+from cloudfs.stores.local_parts import Maker
 from cloudfs.stores.local_tree import LocalTree
 from cloudfs.types import Version
 from tests.stores.conformance.bench import FILE, LARGE, Bench, content, of_type
@@ -239,8 +240,6 @@ async def test_the_root_stays(bench: Bench, directory: Path) -> None:
 
 # --- unfinished uploads ------------------------------------------------------------------------------------------
 
-FOREIGN_PART = ".cloudfs-0123456789abcdef-0123456789abcdef.part"
-
 
 async def test_hidden_names_are_hidden_and_cannot_be_used(bench_with_names: Bench, directory: Path) -> None:
     bench = bench_with_names
@@ -268,29 +267,8 @@ async def test_a_cancelled_upload_leaves_nothing(bench_with_names: Bench, direct
     assert on_disk(directory) == set()
 
 
-async def test_what_a_crash_left_is_removed_when_it_is_old(
-    bench: Bench, directory: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    (directory / FOREIGN_PART).write_bytes(b"of another process, perhaps alive")
-    modified = directory.stat().st_mtime_ns
-    assert await bench.names() == []
-    assert on_disk(directory) == {FOREIGN_PART}
-    tomorrow = (directory / FOREIGN_PART).stat().st_ctime + 25 * 3600
-    monkeypatch.setattr("cloudfs.stores.local_listing.time.time", lambda: tomorrow)
-    assert await bench.names() == []
-    assert on_disk(directory) == set()
-    assert directory.stat().st_mtime_ns == modified
-
-
-async def test_what_a_crash_left_does_not_keep_a_directory(bench: Bench, directory: Path) -> None:
-    await bench.make_directory(b"d")
-    (directory / "d" / FOREIGN_PART).write_bytes(b"left over")
-    await bench.delete(b"d")
-    assert on_disk(directory) == set()
-
-
 async def test_names_that_only_look_like_hidden_ones_are_ordinary(bench: Bench, directory: Path) -> None:
-    for name in (b".cloudfs-aside-1", b".cloudfs-0123.part", FOREIGN_PART.upper().encode()):
+    for name in (b".cloudfs-aside-1", b".cloudfs-0123.part", Maker.this_process().new_part().upper()):
         await bench.put(name, b"x")
     assert len(await bench.names()) == 3
 
