@@ -324,11 +324,20 @@ class Files:
             if size == node.size:
                 return
             staged = self._begin_burst(file, keep=size > 0)
-        staged.truncate(size)
-        node.size = size
-        node.modified = True
+        self._resize(file, staged, size)
+
+    def _resize(self, file: OpenFile, staged: Staged, size: int) -> None:
+        """Grow before the catalogue says so, shrink after: a crash in between leaves the old file, not a torn one."""
+        node = file.node
+        staged.cut(size)
+        if size > node.size:
+            staged.resize(size)
+        with self._catalog:
+            node.size = size
+            self._catalog.nodes.save(node)
+            self._staging.save(staged)
+        staged.resize(size)
         file.changed = True
-        self._commit(file)
 
     def _refuse_read_only(self) -> None:
         if self._health.read_only:

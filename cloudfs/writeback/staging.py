@@ -90,17 +90,20 @@ class Staged:
             self._charge(stop - max(self.length, offset))
             self.length = stop
 
-    def truncate(self, size: int) -> None:
-        """Set the length: what was never written reads as zeros."""
+    def cut(self, size: int) -> None:
+        """Nothing at and after ``size`` is ours or shows through any longer; to be saved before `resize`."""
         self.visible = min(self.visible, size)
         self.extents.cut(size)
+        if size == 0:
+            self.base = 0
+            self.damaged = ""
+
+    def resize(self, size: int) -> None:
+        """Set the length of the file on disk: what was never written reads as zeros."""
         if size < self.length or (not self.base and size <= _SPARSE_MAX):
             os.ftruncate(self.fd, size)
             self.length = size
             self.measure()
-        if size == 0:
-            self.base = 0
-            self.damaged = ""
 
     def read(self, start: int, stop: int) -> bytes:
         """Our own bytes of a range, zeros where there are none."""

@@ -1,0 +1,79 @@
+"""Whatever applications, networks and crashes do, the store ends up as the mount shows it, and nothing is ever missing.
+
+`CLOUDFS_TEST_EXAMPLES` examples of every kind: enough for every commit; set thousands for a night.
+"""
+
+from __future__ import annotations
+
+import os
+import tempfile
+from pathlib import Path
+
+import pytest
+from hypothesis import HealthCheck, given, settings
+
+from cloudfs.stores.base import Capabilities
+from cloudfs.stores.memory import EVERYTHING
+from cloudfs.stores.sparse import ALGORITHM
+from tests.writeback.clock import run
+from tests.writeback.play import Play
+from tests.writeback.script import Step, deaths, faults, losses, open_files, quiet_events, scripts
+
+EXAMPLES = int(os.environ.get("CLOUDFS_TEST_EXAMPLES", "60"))
+STORES = {
+    "everything": EVERYTHING,
+    "no links": Capabilities(directory_move=True, server_copy=True, attributes=True, checksum=ALGORITHM),
+    "no moves": Capabilities(server_copy=True, attributes=True, checksum=ALGORITHM),
+    "named by id": Capabilities(stable_identities=True, directory_move=True, attributes=True, checksum=ALGORITHM),
+    "plain": Capabilities(attributes=True, checksum=ALGORITHM),
+    "no attributes": Capabilities(directory_move=True, checksum=ALGORITHM),
+}
+
+pytestmark = [
+    pytest.mark.parametrize("can", STORES.values(), ids=STORES.keys()),
+    pytest.mark.timeout(600),
+]
+thoroughly = settings(
+    max_examples=EXAMPLES,
+    deadline=None,
+    suppress_health_check=[HealthCheck.too_slow, HealthCheck.function_scoped_fixture],
+)
+
+
+def play(script: list[Step], can: Capabilities, cache_size: int = 1 << 30) -> None:
+    with tempfile.TemporaryDirectory() as home:
+
+        async def perform() -> None:
+            await Play(Path(home), can, cache_size=cache_size).perform(script)
+
+        run(perform)
+
+
+@thoroughly
+@given(script=scripts(quiet_events))
+def test_in_fair_weather(script: list[Step], can: Capabilities) -> None:
+    play(script, can)
+
+
+@thoroughly
+@given(script=scripts(quiet_events, open_files))
+def test_with_files_open_and_without_a_cache(script: list[Step], can: Capabilities) -> None:
+    play(script, can, cache_size=0)
+
+
+@thoroughly
+@given(script=scripts(quiet_events, open_files, faults))
+def test_with_a_bad_network(script: list[Step], can: Capabilities) -> None:
+    play(script, can)
+
+
+@thoroughly
+@given(script=scripts(quiet_events, open_files, deaths))
+def test_with_a_driver_that_is_killed(script: list[Step], can: Capabilities) -> None:
+    play(script, can)
+
+
+@thoroughly
+@given(script=scripts(quiet_events, open_files, faults, deaths, losses, longest=40))
+def test_with_everything_that_can_go_wrong(script: list[Step], can: Capabilities) -> None:
+    play(script, can if can.attributes else STORES["plain"])
