@@ -6,8 +6,6 @@ import contextlib
 import errno
 import hashlib
 import os
-import subprocess
-import sys
 import time
 from collections.abc import Callable, Iterator
 from pathlib import Path
@@ -17,6 +15,7 @@ import pytest
 from tests.mount.conftest import plain_directory, watchdog
 from tests.mount.driver import Mount, eventually, workspace
 from tests.mount.programs import run
+from tests.reachable import reachable_by_everybody
 
 MIB = 1 << 20
 NOBODY = 65534
@@ -314,11 +313,7 @@ def open_device() -> Iterator[None]:
         os.chmod("/dev/fuse", before)
 
 
-def as_nobody() -> list[str]:
-    """How to start Python as nobody; where it lies in a directory of root's, with the right to read that."""
-    prefix = ["setpriv", f"--reuid={NOBODY}", f"--regid={NOBODY}", "--clear-groups"]
-    allowed = subprocess.run([*prefix, sys.executable, "-c", ""], capture_output=True, check=False).returncode == 0
-    return prefix if allowed else [*prefix, "--inh-caps=+dac_read_search", "--ambient-caps=+dac_read_search"]
+AS_NOBODY = ("setpriv", f"--reuid={NOBODY}", f"--regid={NOBODY}", "--clear-groups")
 
 
 @pytest.fixture
@@ -328,8 +323,8 @@ def humble(request: pytest.FixtureRequest, open_device: None) -> Iterator[Mount]
         pytest.skip("needs a driver")
     if os.geteuid() != 0:
         pytest.skip("becoming another user needs root")
-    with workspace() as home:
-        mount = Mount(home, environment={"HOME": str(home)}, prefix=as_nobody())
+    with reachable_by_everybody(), workspace() as home:
+        mount = Mount(home, environment={"HOME": str(home)}, prefix=AS_NOBODY)
         mount.environment.pop("XDG_RUNTIME_DIR", None)
         for path in (home, mount.path, mount.store, mount.state, mount.cache):
             os.chown(path, NOBODY, NOBODY)

@@ -12,6 +12,8 @@ import sys
 import tempfile
 from pathlib import Path
 
+from tests.reachable import reachable_by_everybody
+
 NOBODY = 65534
 
 
@@ -26,7 +28,7 @@ def pytest_collection_finish() -> None:
 def run_unprivileged(*arguments: str) -> subprocess.CompletedProcess[str]:
     """Run pytest as an ordinary user: nobody, or whoever this is if not root."""
     owner = os.geteuid() or NOBODY
-    with tempfile.TemporaryDirectory() as directory:
+    with reachable_by_everybody(), tempfile.TemporaryDirectory() as directory:
         os.chown(directory, owner, -1)
         command = [sys.executable, "-m", "pytest", "-q", "-p", __name__, f"--basetemp={directory}/tests", *arguments]
         return subprocess.run(
