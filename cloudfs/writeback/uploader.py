@@ -87,6 +87,7 @@ class Uploader:
         self._turns = Turns(catalog.links)
         self._waits_for: dict[LinkId, LinkId] = {}
         self._waiters: defaultdict[LinkId, set[LinkId]] = defaultdict(set)
+        self._held_up: set[LinkId] = set()
         self._wake = trio.Event()
         self._sleeps_until_ns = 0
         self._progress = trio.Event()
@@ -192,6 +193,7 @@ class Uploader:
 
     async def _step(self, link_id: LinkId) -> bool:
         """Whether anything was done: not if it was deferred, or has to wait."""
+        self._held_up.discard(link_id)
         link = self._catalog.links.get(link_id)
         if link is None or link.pending_ns is None:
             return False
@@ -266,7 +268,8 @@ class Uploader:
         if blocker is None or (blocker.pending_ns is None and other not in self._active):
             self._catalog.pending.defer(link.id, time.time_ns() + 10_000_000)
             return
-        if blocker.attempts or blocker.parked:
+        if blocker.attempts or blocker.parked or other in self._held_up:
+            self._held_up.add(link.id)
             due = max(blocker.pending_ns or 0, time.time_ns()) + 1_000_000
             self._catalog.pending.defer(link.id, due)
             return
