@@ -4,11 +4,14 @@ from __future__ import annotations
 
 import itertools
 import time
-from collections.abc import Awaitable, Callable, Iterator
+from collections.abc import Awaitable, Callable, Iterable, Iterator
 from contextlib import contextmanager
-from typing import TypeVar
+from inspect import iscoroutinefunction
+from pathlib import Path
+from typing import Any, TypeVar
 from unittest.mock import patch
 
+import pytest
 import trio
 from trio.testing import MockClock
 
@@ -38,7 +41,15 @@ def virtual_time() -> Iterator[None]:
         yield
 
 
-def run(scenario: Callable[[], Awaitable[T]]) -> T:
+def run(scenario: Callable[[], Awaitable[T]], **options: Any) -> T:
     """Run an async function to its end, in virtual time: when everybody sleeps, the clock jumps."""
+    options["clock"] = MockClock(autojump_threshold=0)
     with virtual_time():
-        return trio.run(scenario, clock=MockClock(autojump_threshold=0))
+        return trio.run(scenario, **options)
+
+
+def run_virtually(items: Iterable[pytest.Item], directory: Path) -> None:
+    """All async tests of a directory run in virtual time."""
+    for item in items:
+        if item.path.is_relative_to(directory) and iscoroutinefunction(getattr(item, "obj", None)):
+            item.add_marker(pytest.mark.trio(run=run), append=False)

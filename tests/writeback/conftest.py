@@ -2,25 +2,22 @@
 
 from __future__ import annotations
 
-from collections.abc import AsyncIterator, Iterator
+from collections.abc import AsyncIterator
 from pathlib import Path
 
 import pytest
-from trio.testing import MockClock
 
 from cloudfs.stores.base import Capabilities
 from cloudfs.stores.memory import EVERYTHING, MemoryStore
 from cloudfs.stores.memory_tree import MemoryTree
-from tests.writeback.clock import virtual_time
+from tests.writeback.clock import run_virtually
 from tests.writeback.rig import Rig, mounted
 
 pytest.register_assert_rewrite("tests.writeback.play")
 
 
-@pytest.fixture
-def clock() -> Iterator[MockClock]:
-    with virtual_time():
-        yield MockClock(autojump_threshold=0)
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    run_virtually(items, Path(__file__).parent)
 
 
 @pytest.fixture
@@ -41,6 +38,6 @@ def store(tree: MemoryTree, can: Capabilities) -> MemoryStore:
 
 
 @pytest.fixture
-async def rig(tmp_path: Path, store: MemoryStore, clock: MockClock) -> AsyncIterator[Rig]:
+async def rig(tmp_path: Path, store: MemoryStore) -> AsyncIterator[Rig]:
     async with mounted(tmp_path, store, cache_time=600.0) as rig:
         yield rig

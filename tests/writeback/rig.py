@@ -211,8 +211,13 @@ class Rig:
         self.uploader.hurry()
 
     async def drain(self, *, steps: int = 500) -> None:
-        """Return when nothing is pending or being done. Raises `Stuck` after that many steps of the uploader."""
+        """Return when nothing is pending or being done, or the driver is dead.
+
+        Raises `Stuck` after that many steps of the uploader.
+        """
         for _ in range(steps):
+            if self.death.happened:
+                return
             if not self.catalog.pending.count():
                 await self._finish_work()
                 return

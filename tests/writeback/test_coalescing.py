@@ -104,9 +104,7 @@ async def test_content_and_attributes_go_together(rig: Rig, store: MemoryStore) 
     assert spent(store) == {"put": 1}
 
 
-async def test_moving_a_tree_that_was_not_sent_costs_nothing(
-    rig: Rig, store: MemoryStore, tree: MemoryTree
-) -> None:
+async def test_moving_a_tree_that_was_not_sent_costs_nothing(rig: Rig, store: MemoryStore, tree: MemoryTree) -> None:
     await rig.mkdir(b"d")
     for name in (b"a", b"b", b"c"):
         await rig.create(b"d/" + name, name)
@@ -170,9 +168,7 @@ async def test_there_and_back_costs_nothing(rig: Rig, store: MemoryStore) -> Non
     assert without_times(spent(store)) == {}
 
 
-async def test_removed_and_made_again_a_directory_is_used_again(
-    rig: Rig, store: MemoryStore, tree: MemoryTree
-) -> None:
+async def test_removed_and_made_again_a_directory_is_used_again(rig: Rig, store: MemoryStore, tree: MemoryTree) -> None:
     """``rm -r d; mkdir d``"""
     await _stored_tree(rig, store, files=1)
     await rig.unlink(b"d/inner/0")

@@ -6,18 +6,18 @@ from collections.abc import Iterator
 from typing import Any
 
 from cloudfs.catalog.nodes import Node
-from cloudfs.errors import Unavailable
+from cloudfs.errors import NotFound, Unavailable
 from cloudfs.stores.memory_tree import MemoryTree
 from cloudfs.stores.memory_tree import Node as Stored
 from cloudfs.types import ROOT
 from tests.writeback.model import Row, View
 from tests.writeback.rig import Rig
 
-UNREADABLE = b"the network is away, and the bytes are there"
+UNREADABLE = b"the store does not give the bytes right now"
 
 
 async def mount_view(rig: Rig) -> View:
-    """What applications see; content that cannot be read because the network is away is `UNREADABLE`."""
+    """What applications see; content that the store does not give right now is `UNREADABLE`."""
     firsts: dict[int, bytes] = {}
     rows: dict[bytes, Row] = {}
     for path, node in sorted([found async for found in _walk(rig, b"", ROOT)], key=lambda found: found[0]):
@@ -40,7 +40,7 @@ async def _data(rig: Rig, node: Node) -> bytes:
         return node.target or b""
     try:
         return await rig.read_inode(node.ino)
-    except Unavailable:
+    except (Unavailable, NotFound):
         return UNREADABLE
 
 
