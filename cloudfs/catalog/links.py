@@ -256,6 +256,16 @@ class Links:
             (loser.at_parent, loser.at_name, loser.identity, loser.version, due_ns, winner),
         )
 
+    def inherit(self, heir: LinkId, doomed: Link, due_ns: int) -> None:
+        """``heir``, of which the store has nothing, gets the object of a doomed name of the same file, as it is."""
+        self.drop(doomed.id)
+        half = (doomed.at_parent, doomed.at_name, doomed.identity, doomed.version, doomed.at_content, doomed.at_attrs)
+        self._execute(
+            "UPDATE links SET at_parent = ?, at_name = ?, identity = ?, version = ?, at_content = ?, at_attrs = ?,"
+            " pending = ?, attempts = 0, parked = 0 WHERE id = ?",
+            (*half, due_ns, heir),
+        )
+
     def touch(self, ino: int, due_ns: int) -> None:
         """Something of an inode is to be stored: all its names are pending, none earlier than ``due_ns``."""
         self._execute(

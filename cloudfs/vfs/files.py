@@ -93,7 +93,10 @@ class Files:
     def flush(self, handle: int) -> None:
         """One ``close()``: what was written survives ``kill -9`` from here on. Raises what is wrong with the file."""
         file = self._handles[handle]
-        self._commit(file)
+        if file.users == 1:
+            self._seal(file)
+        else:
+            self._commit(file)
         _refuse_damaged(file)
 
     def release(self, handle: int) -> None:
@@ -156,17 +159,19 @@ class Files:
                 self._catalog.reap(ino)
 
     def _seal(self, file: OpenFile) -> None:
-        """Nobody writes it any longer: the uploader may have it."""
-        self._commit(file)
+        """Nobody writes it any longer: the uploader may have it. The next write begins another burst."""
         staged = self._staged(file) if file.staged is not None else None
         if staged is None or not staged.writing:
+            self._commit(file)
             return
-        with self._catalog.lazily():
+        due = time.time_ns() + WRITE_BACK_NS
+        with self._catalog:
+            self._commit(file)
             staged.writing = False
             self._catalog.stagings.sealed(staged.ino)
             if not staged.damaged:
-                self._catalog.links.touch(file.node.ino, time.time_ns() + WRITE_BACK_NS)
-        self._changed(time.time_ns() + WRITE_BACK_NS)
+                self._catalog.links.touch(file.node.ino, due)
+        self._changed(due)
 
     def _commit(self, file: OpenFile) -> None:
         """Size and extents follow the bytes into the catalogue."""

@@ -20,6 +20,8 @@ from cloudfs.writeback.resolve import Resolver
 from cloudfs.writeback.sources import Sources
 from cloudfs.writeback.staging import Staging
 
+_BUSY_NS = 50_000_000
+
 
 @dataclass
 class Sending:
@@ -97,6 +99,8 @@ class Performer:
                 self._split(link)
             elif action.step is Step.TAKE_OVER and action.other is not None:
                 self._take_over(link, action.other)
+            elif action.step is Step.INHERIT and action.other is not None:
+                self._inherit(link, action.other)
             elif action.step is Step.FORGET:
                 self._catalog.links.drop(link.id)
                 self._catalog.reap(link.ino)
@@ -198,6 +202,14 @@ class Performer:
         ghost.nlink = 0
         self._catalog.nodes.save(ghost)
         self._catalog.links.split_off(link, ghost.ino, now)
+
+    def _inherit(self, link: Link, other: LinkId) -> None:
+        doomed = self._catalog.links.get(other)
+        now = time.time_ns()
+        if self._catalog.links.is_claimed(other, self._catalog.links.tick):
+            self._catalog.pending.defer(link.id, now + _BUSY_NS)
+        elif doomed is not None and doomed.doomed:
+            self._catalog.links.inherit(link.id, doomed, now)
 
     def _take_over(self, link: Link, other: LinkId) -> None:
         doomed = self._catalog.links.get(other)

@@ -36,6 +36,8 @@ class Step(Enum):
     """A directory that the store cannot move: make it anew, and let what is inside follow name by name."""
     MOVE_ASIDE = auto()
     """Break a ring of names that wait for each other: take a temporary name, out of everybody's way."""
+    INHERIT = auto()
+    """The object of another name of the file, which is to be deleted (`Action.other`), becomes this name's."""
     TAKE_OVER = auto()
     """A directory is wanted where the store still has one that is to be deleted (`Action.other`): use that one."""
     DELETE = auto()
@@ -56,7 +58,9 @@ class Facts:
 
     ``parent`` is the name of its desired directory; ``occupant`` what else the store has in the desired place;
     ``twin`` another name of the same inode that the store has with the current content; ``inside`` some object in
-    a directory's actual place; ``ring`` whether what this name would wait for waits, through others, for this name.
+    a directory's actual place; ``heir`` (``occupant_heir``) a name that still needs the object of this name (of the
+    occupant), because no other holds its bytes; ``ring`` whether what this name would wait for waits, through others,
+    for this name.
     """
 
     link: Link
@@ -67,6 +71,8 @@ class Facts:
     occupant: Link | None = None
     twin: Link | None = None
     inside: Link | None = None
+    heir: Link | None = None
+    occupant_heir: Link | None = None
     ring: bool = False
 
 
@@ -80,6 +86,8 @@ def plan(facts: Facts, can: Capabilities) -> Action:
     link = facts.link
     if link.doomed:
         return _plan_removal(facts)
+    if facts.twin is not None and facts.twin.doomed and not link.stored:
+        return Action(Step.INHERIT, other=facts.twin.id)
     if facts.ring and link.stored:
         return Action(Step.MOVE_ASIDE if can.directory_move or not facts.is_directory else Step.SPLIT)
     if facts.parent is not None and not facts.parent.stored:
@@ -94,8 +102,9 @@ def plan(facts: Facts, can: Capabilities) -> Action:
 def _plan_removal(facts: Facts) -> Action:
     if not facts.link.stored:
         return Action(Step.FORGET)
-    if facts.inside is not None:
-        return Action(Step.WAIT, other=facts.inside.id)
+    blocker = facts.inside or facts.heir
+    if blocker is not None:
+        return Action(Step.WAIT, other=blocker.id)
     return Action(Step.DELETE)
 
 
@@ -131,6 +140,6 @@ def _blocked(facts: Facts) -> Action | None:
         return None
     if occupant.doomed and facts.is_directory and not facts.link.stored and not occupant.version:
         return Action(Step.TAKE_OVER, other=occupant.id)
-    if occupant.doomed and not facts.is_directory and occupant.version:
+    if occupant.doomed and not facts.is_directory and occupant.version and facts.occupant_heir is None:
         return None
     return Action(Step.WAIT, other=occupant.id)

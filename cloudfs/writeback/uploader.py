@@ -46,7 +46,7 @@ _HELD_SECONDS = 5.0
 """Applications that never pause have the machine to themselves for so long, and then share it."""
 _WHILE_BUSY = 2
 _SIGN_IN_RETRY = 30.0
-_HERE = (Step.SPLIT, Step.TAKE_OVER, Step.FORGET, Step.DONE)
+_HERE = (Step.SPLIT, Step.INHERIT, Step.TAKE_OVER, Step.FORGET, Step.DONE)
 _REARRANGING = (Step.MOVE, Step.MOVE_ASIDE, Step.SPLIT, Step.TAKE_OVER, Step.DELETE)
 _PERMANENT = (QuotaExceeded, AccessDenied, NameRefused, TooLarge, Incomplete)
 
@@ -250,9 +250,23 @@ class Uploader:
             attrs=node.attrs,
             parent=parent,
             occupant=occupant,
-            twin=None if node.is_directory or node.nlink < 2 else self._twin(link, node.content),
+            twin=None if node.is_directory or link.doomed else self._twin(link, node.content),
             inside=links.holds_objects(link.ino) if link.doomed and node.is_directory else None,
+            heir=self._heir(link) if link.doomed else None,
+            occupant_heir=self._heir(occupant) if occupant is not None and occupant.doomed else None,
         )
+
+    def _heir(self, doomed: Link) -> Link | None:
+        """A name of the same file that needs the object of a doomed name, because nothing else holds its bytes."""
+        node = self._catalog.nodes.get(doomed.ino)
+        staged = self._catalog.stagings.get(doomed.ino)
+        needed = node.content if staged is None else staged.base
+        if node.is_directory or node.nlink == 0 or doomed.at_content != needed:
+            return None
+        others = [link for link in self._catalog.links.of_inode(doomed.ino) if not link.doomed]
+        if any(link.stored and link.at_content == needed for link in others):
+            return None
+        return others[0] if others else None
 
     def _twin(self, link: Link, content: int) -> Link | None:
         for other in self._catalog.links.of_inode(link.ino):

@@ -88,6 +88,17 @@ TABLE: dict[str, tuple[Facts, Capabilities, Action]] = {
     # to be removed
     "removed before it was stored": (facts(NOWHERE), NOTHING, Action(Step.FORGET)),
     "removed": (facts(GONE), NOTHING, Action(Step.DELETE)),
+    "removed, but another name still needs the bytes": (facts(GONE, heir=OTHER), NOTHING, wait(OTHER)),
+    "a new name gets the object of a removed one": (
+        facts(name(), twin=stored(id=LinkId(9), parent=None, name=None)),
+        COPIES,
+        Action(Step.INHERIT, other=LinkId(9)),
+    ),
+    "what is in the way is still needed by another name": (
+        facts(name(), occupant=DOOMED, occupant_heir=OTHER),
+        NOTHING,
+        wait(DOOMED),
+    ),
     "removed, empty directory": (of_directory(GONE), NOTHING, Action(Step.DELETE)),
     "removed, what is inside goes first": (of_directory(GONE, inside=OTHER), NOTHING, wait(OTHER)),
     "removed, in a ring: the others give way": (of_directory(GONE, inside=OTHER, ring=True), MOVES, wait(OTHER)),
