@@ -8,6 +8,7 @@ import uuid
 from pathlib import Path
 
 from cloudfs.catalog.database import Database, DurableStep
+from cloudfs.catalog.doubts import Doubts
 from cloudfs.catalog.links import Links
 from cloudfs.catalog.nodes import Nodes, Xattrs
 from cloudfs.catalog.pending import Memos, Pending
@@ -27,7 +28,8 @@ class Catalog:
         self.database = Database(path, durable_step)
         self.nodes = Nodes(self.database)
         self.xattrs = Xattrs(self.database)
-        self.links = Links(self.database, self.nodes)
+        self.doubts = Doubts(self.database)
+        self.links = Links(self.database, self.nodes, self.doubts)
         self.pending = Pending(self.database)
         self.memos = Memos(self.database)
         self.stagings = Stagings(self.database)

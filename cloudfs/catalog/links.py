@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from cloudfs.catalog.database import Database
+from cloudfs.catalog.doubts import Doubts
 from cloudfs.catalog.nodes import _COLUMNS as _NODE_COLUMNS
 from cloudfs.catalog.nodes import Node, Nodes
 from cloudfs.stores.base import Entry, Location
@@ -62,10 +63,11 @@ class Links:
     leave it pending if the two halves still differ. A row with neither half is deleted. Run them in a transaction.
     """
 
-    def __init__(self, database: Database, nodes: Nodes) -> None:
+    def __init__(self, database: Database, nodes: Nodes, doubts: Doubts) -> None:
         self._database = database
         self._execute = database.execute
         self._nodes = nodes
+        self._doubts = doubts
         self.tick = 0
         self.forgotten = 0
         self._claimed: set[LinkId] = set()
@@ -98,12 +100,13 @@ class Links:
         self.forgotten = recent
 
     def is_claimed(self, link: LinkId, since: int) -> bool:
-        """Whether it is being worked on, or has been since `tick` was ``since``."""
-        return link in self._claimed or self._released.get(link, 0) > since
+        """Whether it is being worked on, or has been since `tick` was ``since``, or nobody knows what became of it."""
+        return link in self._claimed or self._released.get(link, 0) > since or self._doubts.get(link) is not None
 
     def touched_since(self, directory: int, name: bytes, since: int) -> bool:
-        """Whether this mount changed that place of the store since `tick` was ``since``."""
-        return since < self.forgotten or self._places.get((directory, name), 0) > since
+        """Whether this mount changed that place of the store since `tick` was ``since``, or may have."""
+        touched = since < self.forgotten or self._places.get((directory, name), 0) > since
+        return touched or self._doubts.at(directory, name)
 
     # --- reading -------------------------------------------------------------------------------------------------
 
@@ -239,7 +242,7 @@ class Links:
 
     def doom(self, link: Link, due_ns: int) -> None:
         """Take a name out of the desired tree; the store's object, if there is one, is to be deleted."""
-        if link.at_parent is None and link.id not in self._claimed:
+        if link.at_parent is None and link.id not in self._claimed and self._doubts.get(link.id) is None:
             self.drop(link.id)
             return
         self._execute(
@@ -307,6 +310,7 @@ class Links:
             " attempts = 0, reason = '', parked = 0 WHERE id = ?",
             (parent, name, entry.identity, entry.version, content, attrs, link),
         )
+        self._doubts.end(link)
         self.settle(link)
 
     def same_object(self, ino: int, content: int, version: Version, attrs: int) -> None:
@@ -341,11 +345,13 @@ class Links:
             (ghost, link.at_parent, link.at_name, link.identity, link.version, due_ns),
         )
         self._execute("UPDATE links SET at_parent = ?, pending = ? WHERE at_parent = ?", (ghost, due_ns, link.ino))
+        self._doubts.follow(link.ino, ghost)
         self.absent(link.id)
 
     def take_directory(self, link: Link, doomed: Link, due_ns: int) -> None:
         """``link``, a directory that the store does not have, takes over ``doomed``'s, with all that is inside."""
         self._execute("UPDATE links SET at_parent = ? WHERE at_parent = ?", (link.ino, doomed.ino))
+        self._doubts.follow(doomed.ino, link.ino)
         self.take_place(link.id, doomed, due_ns)
 
     def settle(self, link: LinkId) -> bool:
@@ -361,3 +367,4 @@ class Links:
     def drop(self, link: LinkId) -> None:
         self._execute("DELETE FROM links WHERE id = ?", (link,))
         self._execute("DELETE FROM memos WHERE link = ?", (link,))
+        self._doubts.end(link)

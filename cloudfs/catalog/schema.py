@@ -78,6 +78,18 @@ CREATE TABLE memos (
     memo     BLOB NOT NULL
 );
 
+CREATE TABLE doubts (
+    link     INTEGER PRIMARY KEY,  -- for which the store was asked to make or move something, without an answer yet
+    parent   INTEGER NOT NULL,     -- the directory inode in whose actual place that would be
+    name     BLOB NOT NULL,        -- its name there
+    moves    INTEGER NOT NULL,     -- 1: it would have been moved there, and be what it was
+    content  INTEGER NOT NULL,     -- generation of nodes.content that the object there would hold
+    attrs    INTEGER NOT NULL,     -- generation of nodes.attrs that it would hold
+    size     INTEGER NOT NULL,     -- how it would look
+    mtime    INTEGER NOT NULL,
+    version  TEXT NOT NULL         -- of the object of which it would be another name; '' if it would be a new one
+);
+
 CREATE TABLE xattrs (
     ino    INTEGER NOT NULL,
     name   BLOB NOT NULL,

@@ -8,9 +8,10 @@ from collections.abc import Callable
 from dataclasses import dataclass
 
 from cloudfs.catalog.catalog import Catalog
+from cloudfs.catalog.doubts import Doubt
 from cloudfs.catalog.links import Link
 from cloudfs.catalog.merging import Merging, Stale
-from cloudfs.errors import DirectoryNotEmpty, NotFound, VersionMismatch
+from cloudfs.errors import DirectoryNotEmpty, NotFound, StoreError, Unavailable, VersionMismatch
 from cloudfs.stores.base import Store
 from cloudfs.types import ROOT, LinkId, Version
 from cloudfs.writeback.contents import Contents, StagedSource
@@ -21,6 +22,8 @@ from cloudfs.writeback.sources import Sources
 from cloudfs.writeback.staging import Staging
 
 _BUSY_NS = 50_000_000
+_DOUBTFUL = (Step.MAKE_DIRECTORY, Step.UPLOAD, Step.LINK, Step.COPY, Step.MOVE, Step.MOVE_ASIDE)
+"""They make something, or move it: without the answer nobody knows where it is."""
 
 
 @dataclass
@@ -71,6 +74,7 @@ class Performer:
         self.progress = 0
         """Bytes sent since the start, of uploads finished and under way."""
         self._steps = {
+            Step.FIND_OUT: self._resolver.find_out,
             Step.MAKE_DIRECTORY: self._make_directory,
             Step.UPLOAD: self._upload,
             Step.LINK: self._link,
@@ -84,13 +88,47 @@ class Performer:
     async def perform(self, link: Link, action: Action) -> None:
         """Do ``action`` for ``link``, a step that needs the store."""
         try:
+            self._doubt(link, action)
             await self._steps[action.step](link, action)
-        except VersionMismatch:
+        except Unavailable:
+            raise
+        except StoreError as error:
+            with self._catalog:
+                self._catalog.doubts.end(link.id)
+            await self._resolve(link, action, error)
+
+    async def _resolve(self, link: Link, action: Action, error: StoreError) -> None:
+        if isinstance(error, VersionMismatch):
             await self._resolver.mismatch(link, action)
-        except NotFound:
+        elif isinstance(error, NotFound):
             await self._resolver.missing(link, action)
-        except DirectoryNotEmpty:
+        elif isinstance(error, DirectoryNotEmpty):
             await self._resolver.not_empty(link)
+        else:
+            raise error
+
+    def _doubt(self, link: Link, action: Action) -> None:
+        """Write down what the store is about to be asked for, in case that the answer never comes."""
+        if action.step not in _DOUBTFUL:
+            return
+        node = self._catalog.nodes.get(link.ino)
+        twin = self._other(action) if action.other is not None else None
+        aside = action.step is Step.MOVE_ASIDE
+        parent, name = (ROOT, aside_name(link.id)) if aside else (link.parent, link.name)
+        assert parent is not None and name is not None
+        doubt = Doubt(
+            link=link.id,
+            parent=parent,
+            name=name,
+            moves=action.step in (Step.MOVE, Step.MOVE_ASIDE),
+            content=twin.at_content if twin is not None else node.content,
+            attrs=twin.at_attrs if twin is not None and action.step is Step.LINK else node.attrs,
+            size=node.size,
+            mtime_ns=node.mtime_ns,
+            version=twin.version if twin is not None and action.step is Step.LINK else Version(""),
+        )
+        with self._catalog:
+            self._catalog.doubts.begin(doubt)
 
     def perform_here(self, link: Link, action: Action) -> None:
         """Do a step that concerns the catalogue only."""

@@ -23,6 +23,8 @@ class Step(Enum):
     """It is in neither tree."""
     WAIT = auto()
     """Another name has to get somewhere first (`Action.other`)."""
+    FIND_OUT = auto()
+    """Look what became of an earlier call that was never answered."""
     MAKE_DIRECTORY = auto()
     UPLOAD = auto()
     """Content and attributes, replacing what is in the desired place."""
@@ -59,8 +61,8 @@ class Facts:
     ``parent`` is the name of its desired directory; ``occupant`` what else the store has in the desired place;
     ``twin`` another name of the same inode that the store has with the current content; ``inside`` some object in
     a directory's actual place; ``heir`` (``occupant_heir``) a name that still needs the object of this name (of the
-    occupant), because no other holds its bytes; ``ring`` whether what this name would wait for waits, through others,
-    for this name.
+    occupant), because no other holds its bytes; ``in_doubt`` whether an earlier call was never answered; ``ring``
+    whether what this name would wait for waits, through others, for this name.
     """
 
     link: Link
@@ -73,6 +75,7 @@ class Facts:
     inside: Link | None = None
     heir: Link | None = None
     occupant_heir: Link | None = None
+    in_doubt: bool = False
     ring: bool = False
 
 
@@ -84,6 +87,8 @@ def aside_name(link: LinkId) -> bytes:
 def plan(facts: Facts, can: Capabilities) -> Action:
     """The next action. Every action but WAIT brings desired and actual closer together."""
     link = facts.link
+    if facts.in_doubt:
+        return Action(Step.FIND_OUT)
     if link.doomed:
         return _plan_removal(facts)
     if facts.twin is not None and facts.twin.doomed and not link.stored:

@@ -1,4 +1,5 @@
-"""When the store is not as we thought: somebody else changed, replaced or removed what we build upon.
+"""When the store is not as we thought: somebody else changed, replaced or removed what we build upon, or an answer
+got lost.
 
 Nothing of theirs or ours is lost; afterwards the catalogue knows the new facts, and the planner thinks again.
 """
@@ -8,11 +9,13 @@ from __future__ import annotations
 import socket
 import time
 from collections.abc import Callable
+from dataclasses import replace
 
 from cloudfs.catalog.catalog import Catalog
+from cloudfs.catalog.doubts import Doubt
 from cloudfs.catalog.links import Link
 from cloudfs.catalog.merging import Merging, Stale
-from cloudfs.errors import DirectoryNotEmpty, NotFound
+from cloudfs.errors import DirectoryNotEmpty, NotFound, VersionMismatch
 from cloudfs.stores.base import Entry, Location, Store
 from cloudfs.types import ROOT
 from cloudfs.writeback.conflict import conflict_name
@@ -39,6 +42,57 @@ class Resolver:
         self._record = record
         self._merging = merging
         self._stale = stale
+
+    async def find_out(self, link: Link, action: Action) -> None:
+        """An earlier call for this name was never answered: record what it did, if it did."""
+        doubt = self._catalog.doubts.get(link.id)
+        if doubt is None:
+            return
+        entry = await self._outcome(link, doubt)
+        if entry is None:
+            with self._catalog:
+                self._catalog.doubts.end(link.id)
+            return
+        there = replace(link, parent=doubt.parent, name=doubt.name)
+        victim = self._catalog.links.at_place(doubt.parent, doubt.name, link.id)
+        content, attrs = (link.at_content, link.at_attrs) if doubt.moves else (doubt.content, doubt.attrs)
+        await self._record.uploaded(there, Action(Step.UPLOAD, replaces=victim), entry, content, attrs)
+
+    async def _outcome(self, link: Link, doubt: Doubt) -> Entry | None:
+        """The object that a call without an answer made or moved; None if it did not."""
+        if not any(directory.stored for directory in self._catalog.links.of_inode(doubt.parent)):
+            return None
+        place = self._catalog.links.place(doubt.parent, doubt.name)
+        try:
+            entry = await self._store.stat(place)
+        except NotFound:
+            return None
+        node = self._catalog.nodes.get(link.ino)
+        if entry.is_directory != node.is_directory:
+            return None
+        if doubt.moves:
+            return entry if await self._is_moved(link, entry, doubt) else None
+        if node.is_directory or entry.version == doubt.version:
+            return entry
+        if link.stored and entry.version == link.version:
+            return None
+        alike = entry.mtime_ns == doubt.mtime_ns and entry.size == (doubt.size if node.is_regular else entry.size)
+        if alike:
+            return entry
+        try:
+            same = node.content == doubt.content and await self._is_ours(link, place, entry)
+        except (NotFound, VersionMismatch):
+            same = False
+        return entry if same else None
+
+    async def _is_moved(self, link: Link, entry: Entry, doubt: Doubt) -> bool:
+        if link.identity:
+            return entry.identity == link.identity
+        try:
+            await self._store.stat(self._catalog.links.location(link))
+        except NotFound:
+            return entry.is_directory or entry.size == doubt.size or entry.version == link.version
+        return False
 
     async def mismatch(self, link: Link, action: Action) -> None:
         """Somebody else changed what we were about to change, or was there first."""

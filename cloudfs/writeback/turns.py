@@ -34,9 +34,12 @@ class Turns:
         self._links = links
         self._taken: dict[LinkId, _Turn] = {}
 
-    def take(self, link: Link, rearranged: Iterable[int]) -> LinkId | None:
-        """Take the turn of ``link``, unless it has to wait for the one that is returned."""
-        turn = self._turn(link, rearranged)
+    def take(self, link: Link, rearranged: Iterable[int], also: Iterable[Place] = ()) -> LinkId | None:
+        """Take the turn of ``link``, unless it has to wait for the one that is returned.
+
+        It needs the place where it is, the one where it is to be, and those of ``also``.
+        """
+        turn = self._turn(link, rearranged, also)
         for other_id, other in self._taken.items():
             if _collide(turn, other):
                 return other_id
@@ -47,8 +50,8 @@ class Turns:
         """Done; returns the places that may have changed."""
         return self._taken.pop(link.id).places
 
-    def _turn(self, link: Link, rearranged: Iterable[int]) -> _Turn:
-        halves = ((link.at_parent, link.at_name), (link.parent, link.name))
+    def _turn(self, link: Link, rearranged: Iterable[int], also: Iterable[Place]) -> _Turn:
+        halves = ((link.at_parent, link.at_name), (link.parent, link.name), *also)
         places = frozenset((parent, name) for parent, name in halves if parent is not None and name is not None)
         directories = frozenset(ino for parent, _name in places for ino in self._links.actual_ancestors(parent))
         return _Turn(link.ino, places, directories, frozenset(rearranged))

@@ -30,13 +30,13 @@ from cloudfs.errors import (
     Unavailable,
 )
 from cloudfs.stores.base import Capabilities
-from cloudfs.types import LinkId
+from cloudfs.types import ROOT, LinkId
 from cloudfs.writeback.backoff import PARKED, delay
 from cloudfs.writeback.contents import Revoked
 from cloudfs.writeback.health import Health
 from cloudfs.writeback.perform import Performer
-from cloudfs.writeback.plan import Action, Facts, Step, plan
-from cloudfs.writeback.turns import Turns
+from cloudfs.writeback.plan import Action, Facts, Step, aside_name, plan
+from cloudfs.writeback.turns import Place, Turns
 
 _log = logging.getLogger(__name__)
 _BATCH = 64
@@ -47,7 +47,9 @@ _HELD_SECONDS = 5.0
 _WHILE_BUSY = 2
 _SIGN_IN_RETRY = 30.0
 _HERE = (Step.SPLIT, Step.INHERIT, Step.TAKE_OVER, Step.FORGET, Step.DONE)
-_REARRANGING = (Step.MOVE, Step.MOVE_ASIDE, Step.SPLIT, Step.TAKE_OVER, Step.DELETE)
+_SAYS_LITTLE = (*_HERE, Step.FIND_OUT)
+"""Steps that succeed also while the store takes nothing."""
+_REARRANGING = (Step.FIND_OUT, Step.MOVE, Step.MOVE_ASIDE, Step.SPLIT, Step.TAKE_OVER, Step.DELETE)
 _PERMANENT = (QuotaExceeded, AccessDenied, NameRefused, TooLarge, Incomplete)
 
 
@@ -201,11 +203,15 @@ class Uploader:
         if quiet > 0 and (link.doomed or link_id not in self._insisted):
             self._catalog.pending.defer(link_id, time.time_ns() + int(quiet * 1e9))
             return False
+        doubted = self._doubted_above(link)
+        if doubted is not None:
+            self._wait(link, doubted)
+            return False
         action = self._plan(link)
         if action.step is Step.WAIT and action.other is not None:
             self._wait(link, action.other)
             return False
-        other = self._turns.take(link, self._rearranged_by(link, action))
+        other = self._turns.take(link, self._rearranged_by(link, action), self._also_touched_by(link, action))
         if other is not None:
             self._wait(link, other)
             return False
@@ -217,7 +223,7 @@ class Uploader:
                 await self._performer.perform(link, action)
         finally:
             self._catalog.links.release(link.id, self._turns.give_back(link))
-        if action.step not in _HERE:
+        if action.step not in _SAYS_LITTLE:
             self._recovered()
         return True
 
@@ -227,6 +233,21 @@ class Uploader:
             return []
         other = None if action.other is None else self._catalog.links.get(action.other)
         return [link.ino] if other is None else [link.ino, other.ino]
+
+    def _also_touched_by(self, link: Link, action: Action) -> list[Place]:
+        """Places that an action may change besides those of the name."""
+        doubt = self._catalog.doubts.get(link.id)
+        if action.step is Step.FIND_OUT and doubt is not None:
+            return [(doubt.parent, doubt.name)]
+        return [(ROOT, aside_name(link.id))] if action.step is Step.MOVE_ASIDE else []
+
+    def _doubted_above(self, link: Link) -> LinkId | None:
+        """A directory on the way to a name, of which nobody knows whether it was moved."""
+        doubts, links = self._catalog.doubts, self._catalog.links
+        if not doubts:
+            return None
+        above = (ino for start in (link.at_parent, link.parent) for ino in links.actual_ancestors(start or 0))
+        return next((found for ino in above if doubts.get(found := links.directory(ino).id) is not None), None)
 
     def _plan(self, link: Link) -> Action:
         facts = self._facts(link)
@@ -251,10 +272,16 @@ class Uploader:
             parent=parent,
             occupant=occupant,
             twin=None if node.is_directory or link.doomed else self._twin(link, node.content),
-            inside=links.holds_objects(link.ino) if link.doomed and node.is_directory else None,
+            inside=self._inside(link.ino) if link.doomed and node.is_directory else None,
             heir=self._heir(link) if link.doomed else None,
             occupant_heir=self._heir(occupant) if occupant is not None and occupant.doomed else None,
+            in_doubt=self._catalog.doubts.get(link.id) is not None,
         )
+
+    def _inside(self, directory: int) -> Link | None:
+        """What is in a directory's actual place, or may be."""
+        doubted = self._catalog.doubts.inside(directory)
+        return self._catalog.links.holds_objects(directory) or (doubted and self._catalog.links.get(doubted)) or None
 
     def _heir(self, doomed: Link) -> Link | None:
         """A name of the same file that needs the object of a doomed name, because nothing else holds its bytes."""

@@ -190,7 +190,10 @@ class Play:
         """An orderly end, with uploads under way, and a new start with the same state and cache."""
         await self._close_handles()
         await self._stack.aclose()
-        shutil.copytree(self._life(self._lives), self._life(self._lives + 1))
+        if self.rig.death.happened:
+            self._murdered = True
+        else:
+            shutil.copytree(self._life(self._lives), self._life(self._lives + 1))
         await self._mount()
 
     async def lose_everything(self) -> None:

@@ -137,7 +137,7 @@ open_files = st.one_of(
 changing = st.sampled_from(["put", "make_directory", "set_attributes", "move", "copy", "link", "delete"])
 faults = st.one_of(
     _event("refuse", changing | st.sampled_from(["list", "stat", "checksum"]), st.integers(1, 3)),
-    _event("lose_answer", st.sampled_from(["delete", "set_attributes"]), st.integers(1, 2)),
+    _event("lose_answer", changing, st.integers(1, 2)),
     _event("cut", st.sampled_from([0, 3, 4097])),
     _event("weather", st.sampled_from([Weather.FAIR, Weather.OFFLINE, Weather.THROTTLED, Weather.FULL])),
 )

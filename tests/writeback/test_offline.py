@@ -29,7 +29,7 @@ async def test_what_was_done_without_a_network_is_stored_when_it_is_back(rig: Ri
     rig.plan.weather = Weather.OFFLINE
     await _tree(rig)
     await trio.sleep(3600)
-    assert rig.health.state is State.OFFLINE
+    assert rig.health.away
     assert await rig.read(b"a/b/c/file") == b"content"
     assert tree.root.children == {}
     rig.plan.clear()

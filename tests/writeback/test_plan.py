@@ -85,6 +85,10 @@ TABLE: dict[str, tuple[Facts, Capabilities, Action]] = {
     "all is well": (facts(stored()), NOTHING, Action(Step.DONE)),
     "a directory is well, whatever its content": (of_directory(stored()), NOTHING, Action(Step.DONE)),
     "the root is well": (facts(stored(), parent=None), NOTHING, Action(Step.DONE)),
+    # nothing before the last answer is known
+    "an answer is missing": (facts(CHANGED, in_doubt=True), NOTHING, Action(Step.FIND_OUT)),
+    "an answer is missing, and it is removed": (facts(NOWHERE, in_doubt=True), NOTHING, Action(Step.FIND_OUT)),
+    "an answer is missing, in a ring": (facts(elsewhere(), in_doubt=True, ring=True), MOVES, Action(Step.FIND_OUT)),
     # to be removed
     "removed before it was stored": (facts(NOWHERE), NOTHING, Action(Step.FORGET)),
     "removed": (facts(GONE), NOTHING, Action(Step.DELETE)),

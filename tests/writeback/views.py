@@ -82,6 +82,7 @@ def left_over(rig: Rig) -> list[str]:
         " WHERE (n.mode & 0xf000) != 0x4000",
         "records of staged files": "SELECT count(*) FROM staged",
         "memos": "SELECT count(*) FROM memos",
+        "doubts": "SELECT count(*) FROM doubts",
     }
     found = [f"{count} {what}" for what, question in questions.items() if (count := value(question))]
     if rig.staging.used:
