@@ -117,9 +117,7 @@ def test_it_reads_as_a_file_does(script: list[tuple[int, bytes]]) -> None:
 def shown(staged: Staged, base: bytes, size: int) -> bytes:
     """Our bytes, with those of the base where they are not held."""
     ours = staged.read(0, size)
-    return b"".join(
-        ours[at : at + 1] if staged.holds(at, at + 1) else base[at : at + 1] for at in range(size)
-    )
+    return b"".join(ours[at : at + 1] if staged.holds(at, at + 1) else base[at : at + 1] for at in range(size))
 
 
 @contextmanager
