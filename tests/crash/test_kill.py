@@ -21,7 +21,7 @@ from tests.mount.programs import run
 from tests.mount.tree import plant
 from tests.property.tree import Operation, Tree
 
-SEEDS = int(os.environ.get("CLOUDFS_TEST_KILLS", "4"))
+SEEDS = int(os.environ.get("CLOUDFS_TEST_KILLS", "20"))
 REPOSITORY = Path(__file__).parents[2]
 WRITING = frozenset({"put", "append", "write", "rewrite", "truncate", "create"})
 

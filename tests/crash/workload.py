@@ -12,7 +12,9 @@ from pathlib import Path
 
 from tests.property.tree import EXCHANGE, Operation, Tree
 
-GONE = ("ENOTCONN", "ECONNABORTED")
+GONE = ("ENOTCONN", "ECONNABORTED", "EIO")
+"""EIO is what ``close()`` says of bytes that the kernel could not hand over any more; after that, names which it
+remembers to be absent go on failing with ENOENT for a while, as if the file system were alive."""
 
 EVERYTHING = (
     Operation("mkdir", ("d", 0o755)),

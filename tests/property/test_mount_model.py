@@ -17,7 +17,7 @@ from tests.mount.driver import Mount, workspace
 from tests.property.operations import disturbances, ordinary
 from tests.property.tree import Operation, Tree
 
-EXAMPLES = int(os.environ.get("CLOUDFS_TEST_EXAMPLES", "10"))
+EXAMPLES = int(os.environ.get("CLOUDFS_TEST_EXAMPLES", "50"))
 """Enough for every commit; set thousands for a night."""
 
 
