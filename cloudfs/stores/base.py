@@ -15,7 +15,7 @@ Names that come out of a store are checked with `valid_name` by the caller as we
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import AsyncIterator, Sequence
 from dataclasses import dataclass
 from typing import Protocol
 
@@ -83,6 +83,63 @@ class Usage:
 
 
 @dataclass(frozen=True, slots=True)
+class Listing:
+    """A whole directory, as a walk through a tree finds it."""
+
+    directory: Location
+    entries: Sequence[Entry]
+
+
+@dataclass(frozen=True, slots=True)
+class Change:
+    """What happened to one object since a cursor, wherever it is in the mounted tree.
+
+    ``entry`` is what it is now, under the directory ``parent_identity``; None if it is gone. Only the last change of
+    an object counts, and what did not change may be told as well.
+    """
+
+    identity: str
+    parent_identity: str
+    entry: Entry | None
+
+
+@dataclass(frozen=True, slots=True)
+class Changes:
+    """The news since a cursor, and the cursor for the next question. ``more``: ask again at once."""
+
+    changes: Sequence[Change]
+    cursor: str
+    more: bool = False
+
+
+@dataclass(frozen=True, slots=True)
+class Piece:
+    """Bytes ``[start, stop)`` of a file that is not published yet, which the store has already under ``token``."""
+
+    start: int
+    stop: int
+    token: str
+
+
+@dataclass(frozen=True, slots=True)
+class Known:
+    """Bytes of a new content that the store has already, so that `Store.put` need not read and send them.
+
+    ``kept`` are the ranges that are the same, at the same offsets, in ``version`` of the object at ``location``;
+    ``pieces`` were sent before. Ordered and disjoint, each and together. A store may always ignore this and read
+    everything from the source, for which it must be able to ask for every byte.
+    """
+
+    location: Location | None = None
+    version: Version | None = None
+    kept: Sequence[Extent] = ()
+    pieces: Sequence[Piece] = ()
+
+
+NOTHING_KNOWN = Known()
+
+
+@dataclass(frozen=True, slots=True)
 class Capabilities:
     """What a store can do, declared and not probed by callers."""
 
@@ -104,6 +161,9 @@ class Capabilities:
     """Bytes of one file; a larger `Store.put` is `TooLarge`, and the mount says EFBIG at once."""
     checksum: str = ""
     """The algorithm of `Store.checksum` and `Store.digest`, e.g. ``md5``; empty if there is none."""
+    concurrency: int = 0
+    """Calls that are worth having in flight at once; 0: as many as the user says. A store that combines calls into
+    one request (bulk uploads, batches) says a large number, and bounds its connections by itself."""
 
 
 class Source(Protocol):
@@ -136,10 +196,64 @@ class Transfer(Protocol):
         ...
 
 
+class Pieces(Protocol):
+    """Sends large files before they are complete: pieces leave, and their space is free, while more is written."""
+
+    size: int
+    """Bytes of a piece; only the last one of a file is shorter."""
+
+    async def put(self, location: Location, source: Source, start: int, stop: int) -> Piece:
+        """Send bytes ``[start, stop)`` of a file that will be put at, or near, ``location``.
+
+        ``source.size`` may still grow. The token is at most 1 KiB, and good for other processes, also years later.
+        Nothing becomes visible. `BrokenAnswer` if the checksum of what arrived disagrees.
+        """
+        ...
+
+    async def read(self, piece: Piece, start: int, stop: int) -> bytes:
+        """Bytes ``[start, stop)`` of the file, ``piece.start <= start <= stop <= piece.stop``. `NotFound`."""
+        ...
+
+    async def drop(self, piece: Piece) -> None:
+        """It is not needed after all: its bytes changed, or the file was deleted. Gone already is success."""
+        ...
+
+
+class Walker(Protocol):
+    """Lists trees in fewer requests than a `Store.list` of every directory."""
+
+    def walk(self, directory: Location) -> AsyncIterator[Listing]:
+        """Every directory of the tree under ``directory``, itself included, each once and whole, in any order.
+
+        Raises as `Store.list` does.
+        """
+        ...
+
+
+class Feed(Protocol):
+    """Tells what changed anywhere in the mounted tree, so that directories need not be listed again."""
+
+    async def changes(self, cursor: str | None) -> Changes:
+        """What happened since ``cursor``; None asks for a cursor that stands for now.
+
+        `NotFound` if the cursor is too old: everything has to be listed again.
+        """
+        ...
+
+
 class Store(Protocol):
-    """One mounted root at one provider."""
+    """One mounted root at one provider. What only some can do is a facet of its own, None for the others."""
 
     capabilities: Capabilities
+
+    @property
+    def pieces(self) -> Pieces | None: ...
+
+    @property
+    def walker(self) -> Walker | None: ...
+
+    @property
+    def feed(self) -> Feed | None: ...
 
     async def list(self, directory: Location, cursor: str | None = None) -> Page:
         """The entries of a directory, in pages. Raises `NotFound` if there is no such directory.
@@ -168,6 +282,7 @@ class Store(Protocol):
         *,
         replaces: Version | None,
         transfer: Transfer,
+        known: Known = NOTHING_KNOWN,
     ) -> Entry:
         """Store content and attributes under a name, whole or not at all, whatever the file type but a directory.
 
@@ -176,7 +291,7 @@ class Store(Protocol):
         Returns only if the provider's own checksum agreed with the bytes read from ``source``, else raises
         `BrokenAnswer` and has published nothing. Symbolic links, FIFOs, sockets and devices come with an empty
         source. The parent directory exists; if not, `NotFound`. An object of other content stays visible under the
-        name until the new one is complete.
+        name until the new one is complete. The pieces of ``known`` belong to the object afterwards.
         """
         ...
 

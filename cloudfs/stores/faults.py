@@ -15,7 +15,7 @@ from typing import Any, Protocol, TypeVar
 import trio
 
 from cloudfs.errors import AccessDenied, QuotaExceeded, SignInRequired, StoreError, StoreReadOnly, Unavailable
-from cloudfs.stores.base import Entry, Location, Page, Source, Store, Transfer, Usage
+from cloudfs.stores.base import NOTHING_KNOWN, Entry, Known, Location, Page, Source, Store, Transfer, Usage
 from cloudfs.types import Attributes, Extent, Version
 
 T = TypeVar("T")
@@ -191,6 +191,9 @@ class FaultyStore:
 
     def __init__(self, inner: Store, plan: FaultPlan) -> None:
         self.capabilities = inner.capabilities
+        self.pieces = inner.pieces
+        self.walker = inner.walker
+        self.feed = inner.feed
         self._inner = inner
         self._plan = plan
 
@@ -211,12 +214,13 @@ class FaultyStore:
         *,
         replaces: Version | None,
         transfer: Transfer,
+        known: Known = NOTHING_KNOWN,
     ) -> Entry:
         fault = self._plan.take("put", location)
         sent = _CutSource(source, fault) if isinstance(fault, Cut) else source
 
         async def proceed() -> Entry:
-            return await self._inner.put(location, sent, attributes, replaces=replaces, transfer=transfer)
+            return await self._inner.put(location, sent, attributes, replaces=replaces, transfer=transfer, known=known)
 
         return await _meet(fault, proceed)
 

@@ -25,7 +25,20 @@ from typing import ParamSpec, TypeVar
 import trio
 
 from cloudfs.errors import TooLarge
-from cloudfs.stores.base import Capabilities, Entry, Location, Page, Source, Transfer, Usage
+from cloudfs.stores.base import (
+    NOTHING_KNOWN,
+    Capabilities,
+    Entry,
+    Feed,
+    Known,
+    Location,
+    Page,
+    Pieces,
+    Source,
+    Transfer,
+    Usage,
+    Walker,
+)
 from cloudfs.stores.local_attributes import LocalAttributes
 from cloudfs.stores.local_changes import LocalChanges
 from cloudfs.stores.local_content import Steps
@@ -51,6 +64,10 @@ class LocalStore:
     With ``durable`` what was stored survives a power cut. ``unnamed_drafts`` lets unfinished files have no name where
     the file system can do that, instead of a hidden one. A listing comes in pages of ``page`` entries.
     """
+
+    pieces: Pieces | None = None
+    walker: Walker | None = None
+    feed: Feed | None = None
 
     def __init__(self, root: Path, *, durable: bool = True, unnamed_drafts: bool = True, page: int = 10_000) -> None:
         """Raises `StoreError` if the directory is not there."""
@@ -95,6 +112,7 @@ class LocalStore:
         *,
         replaces: Version | None,
         transfer: Transfer,
+        known: Known = NOTHING_KNOWN,
     ) -> Entry:
         if not attributes.is_regular:
             return await self._run(location, self._files.put_special, location, attributes, replaces)

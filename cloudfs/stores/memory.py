@@ -23,7 +23,20 @@ from cloudfs.errors import (
     TooLarge,
     VersionMismatch,
 )
-from cloudfs.stores.base import Capabilities, Entry, Location, Page, Source, Transfer, Usage
+from cloudfs.stores.base import (
+    NOTHING_KNOWN,
+    Capabilities,
+    Entry,
+    Feed,
+    Known,
+    Location,
+    Page,
+    Pieces,
+    Source,
+    Transfer,
+    Usage,
+    Walker,
+)
 from cloudfs.stores.memory_tree import MemoryFile, MemoryTree, Name, Node
 from cloudfs.stores.sparse import ALGORITHM, Piece, SparseDigest, batches, read_batch, source_digest
 from cloudfs.types import Attributes, Version
@@ -39,6 +52,10 @@ class MemoryStore:
     gave. Every method suspends at least once before it looks at the tree, and not between its look and its change.
     What the capabilities exclude raises `NotImplementedError`: the caller is wrong.
     """
+
+    pieces: Pieces | None = None
+    walker: Walker | None = None
+    feed: Feed | None = None
 
     def __init__(self, tree: MemoryTree, capabilities: Capabilities = EVERYTHING, *, page: int = 1000) -> None:
         """``page`` entries are in a page of a listing."""
@@ -79,6 +96,7 @@ class MemoryStore:
         *,
         replaces: Version | None,
         transfer: Transfer,
+        known: Known = NOTHING_KNOWN,
     ) -> Entry:
         await self._begin("put")
         if self.capabilities.max_size is not None and source.size > self.capabilities.max_size:
