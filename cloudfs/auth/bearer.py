@@ -73,15 +73,11 @@ class Bearer:
                 return found
             if found.refresh == self._dead:
                 raise self._died()
-            new = found
-            # The old refresh token may be void as soon as the request is out, so what it brings has to be kept.
-            with trio.CancelScope(shield=True):
-                new = await self._exchange(found, refused)
-            return new
+            return await self._exchange(found, refused)
 
     async def _exchange(self, old: Token, refused: str) -> Token:
         try:
-            new = await self._renew(old)
+            new = await self._renew_and_save(old)
         except SignInRequired as error:
             self._dead = old.refresh
             _log.warning("the sign-in of %s has ended: %s", self._name, error)
@@ -90,8 +86,15 @@ class Bearer:
             if old.access != refused and old.expires_at > self._clock():
                 return old
             raise
-        await self._home.save(new)
         self._token, self._stamp = new, self._home.stamp()
+        return new
+
+    async def _renew_and_save(self, old: Token) -> Token:
+        new = old
+        # The old refresh token may be void as soon as the request is out, so what it brings has to be kept.
+        with trio.CancelScope(shield=True):
+            new = await self._renew(old)
+            await self._home.save(new)
         return new
 
     def _died(self) -> SignInRequired:

@@ -1,4 +1,4 @@
-"""OAuth 2.0 for machines without a screen: device code (RFC 8628), pasted redirect (RFC 6749, PKCE of RFC 7636), refresh.
+"""OAuth 2.0 without a screen: device code (RFC 8628), pasted redirect (RFC 6749, with PKCE of RFC 7636), refresh.
 
 Written out here because the usual libraries refuse plain HTTP on loopback, which both the registered redirect
 ``http://localhost`` and every test server need, unless a process-wide switch is set.
@@ -8,22 +8,24 @@ from __future__ import annotations
 
 import base64
 import hashlib
+import json
 import secrets
 import time
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from typing import Any
-from urllib.parse import parse_qs, urlencode, urlsplit
+from urllib.parse import parse_qs, quote_plus, urlencode, urlsplit
 
-import httpx
 import trio
 
 from cloudfs.auth.tokens import Token
 from cloudfs.errors import AccessDenied, SignInRequired, Unavailable, UsageError
+from cloudfs.http.client import HttpClient
+from cloudfs.http.message import Request
 
 _DEVICE_GRANT = "urn:ietf:params:oauth:grant-type:device_code"
-_TRANSIENT = frozenset({"temporarily_unavailable", "server_error", "slow_down", "too_many_requests"})
-_SECONDS = 60.0
+_TRANSIENT = frozenset({"temporarily_unavailable", "server_error", "too_many_requests"})
+_ANSWER_LIMIT = 1 << 20
 
 
 @dataclass(frozen=True, slots=True)
@@ -56,7 +58,7 @@ class DeviceCode:
 
 
 @dataclass(frozen=True, slots=True)
-class Request:
+class SignIn:
     """A sign-in that was begun in a browser: the page to open, and what proves that the answer belongs to it."""
 
     page: str
@@ -71,9 +73,7 @@ class DeviceCodeRefused(AccessDenied):
 class OAuth2:
     """The conversation with a provider's token endpoint. ``client`` sends the requests, and stays its owner's."""
 
-    def __init__(
-        self, application: Application, client: httpx.AsyncClient, clock: Callable[[], float] = time.time
-    ) -> None:
+    def __init__(self, application: Application, client: HttpClient, clock: Callable[[], float] = time.time) -> None:
         self.application = application
         self._client = client
         self._clock = clock
@@ -121,7 +121,7 @@ class OAuth2:
 
     # --- pasted redirect ---------------------------------------------------------------------------------------------
 
-    def begin(self, **extra: str) -> Request:
+    def begin(self, **extra: str) -> SignIn:
         """A page for any browser on any machine, which in the end redirects to an address to be pasted back."""
         state, verifier = secrets.token_urlsafe(24), secrets.token_urlsafe(64)
         challenge = base64.urlsafe_b64encode(hashlib.sha256(verifier.encode()).digest()).rstrip(b"=")
@@ -136,15 +136,15 @@ class OAuth2:
             "code_challenge_method": "S256",
             **extra,
         }
-        return Request(f"{self.application.authorize_url}?{urlencode(query)}", state, verifier)
+        return SignIn(f"{self.application.authorize_url}?{urlencode(query)}", state, verifier)
 
-    async def finish(self, request: Request, address: str) -> Token:
+    async def finish(self, sign_in: SignIn, address: str) -> Token:
         """``address`` is where the browser ended. `UsageError` if it is not the answer to this request."""
         form = {
             "grant_type": "authorization_code",
-            "code": _code(request, address),
+            "code": _code(sign_in, address),
             "redirect_uri": self.application.redirect_url,
-            "code_verifier": request.verifier,
+            "code_verifier": sign_in.verifier,
         }
         return self._token(await self._ask(form))
 
@@ -164,22 +164,26 @@ class OAuth2:
 
     async def _post(self, url: str, form: Mapping[str, str]) -> tuple[int, dict[str, Any]]:
         """The answer, which may be a refusal; `Unavailable` for anything that says nothing about the sign-in."""
-        basic = httpx.BasicAuth(self.application.client_id, self.application.secret)
-        auth = basic if self.application.basic_auth else httpx.USE_CLIENT_DEFAULT
+        request = Request("POST", url, self._headers(), urlencode(form).encode(), "the sign-in server")
+        answer = await self._client.send(request, limit=_ANSWER_LIMIT)
         try:
-            answer = await self._client.post(url, data=dict(form), auth=auth, timeout=_SECONDS)
-            found = answer.json()
-        except (httpx.HTTPError, ValueError) as error:
-            raise Unavailable(f"the sign-in server does not answer: {type(error).__name__}") from None
-        known = isinstance(found, dict)
-        if answer.status_code == 200 and known:
+            found = json.loads(answer.body)
+        except ValueError:
+            found = None
+        if answer.status == 200 and isinstance(found, dict):
             return 200, found
-        if answer.status_code not in (400, 401, 403) or not known or found.get("error") in _TRANSIENT - {"slow_down"}:
-            raise Unavailable(
-                f"the sign-in server is busy (status {answer.status_code})",
-                retry_after=_seconds(answer.headers.get("Retry-After")),
-            )
-        return answer.status_code, found
+        meant = answer.status in (400, 401, 403) and isinstance(found, dict) and found.get("error") not in _TRANSIENT
+        if not meant:
+            wish = answer.retry_after(self._clock())
+            raise Unavailable(f"the sign-in server is busy (status {answer.status})", retry_after=wish)
+        return answer.status, found
+
+    def _headers(self) -> dict[str, str]:
+        headers = {"Content-Type": "application/x-www-form-urlencoded", "Accept": "application/json"}
+        if self.application.basic_auth:
+            pair = f"{quote_plus(self.application.client_id)}:{quote_plus(self.application.secret)}"
+            headers["Authorization"] = f"Basic {base64.b64encode(pair.encode()).decode()}"
+        return headers
 
     def _token(self, found: dict[str, Any], old: Token | None = None) -> Token:
         access, refresh = found.get("access_token"), found.get("refresh_token") or (old.refresh if old else "")
@@ -194,13 +198,13 @@ class OAuth2:
         )
 
 
-def _code(request: Request, address: str) -> str:
+def _code(sign_in: SignIn, address: str) -> str:
     query = {name: values[0] for name, values in parse_qs(urlsplit(address.strip()).query).items()}
     if "error" in query:
         raise UsageError(f"the sign-in was refused: {query.get('error_description', query['error'])}")
     if "code" not in query:
         raise UsageError("this address has no code in it; paste the whole address that the browser shows in the end")
-    if not secrets.compare_digest(query.get("state", "").encode(), request.state.encode()):
+    if not secrets.compare_digest(query.get("state", "").encode(), sign_in.state.encode()):
         raise UsageError("this address belongs to another sign-in; start again, and use the page that is shown then")
     return query["code"]
 
@@ -209,7 +213,3 @@ def _reason(found: Mapping[str, Any]) -> str:
     """The first line of what the provider says; later ones are identifiers for its support."""
     text = str(found.get("error_description") or found.get("error") or "no reason given")
     return text.splitlines()[0] if text else text
-
-
-def _seconds(value: str | None) -> float | None:
-    return float(value) if value is not None and value.isdecimal() else None

@@ -17,6 +17,7 @@ import re
 import signal
 import stat
 import subprocess
+from contextlib import suppress
 from pathlib import Path
 from shlex import quote
 
@@ -129,12 +130,13 @@ def _run(command: str, place: str, seconds: float) -> str:
     ) as process:
         try:
             printed, _ = process.communicate(timeout=seconds)
-        except subprocess.TimeoutExpired:
-            raise UsageError(f"{place}: it took longer than {seconds:g} s; run it by hand to see why") from None
-        finally:
-            # The shell's children too, or a command that hangs would keep the pipe and us with it.
-            if process.poll() is None:
+        except BaseException as error:
+            # The shell's children too, or a command that hangs would keep the pipe, and us with it.
+            with suppress(ProcessLookupError):
                 os.killpg(process.pid, signal.SIGKILL)
+            if not isinstance(error, subprocess.TimeoutExpired):
+                raise
+            raise UsageError(f"{place}: it took longer than {seconds:g} s; run it by hand to see why") from None
     if process.returncode:
         raise UsageError(f"{place}: it failed {_outcome(process.returncode)}; run it by hand to see why")
     return _decoded(printed[:_MOST], f"{place}: what it printed")
