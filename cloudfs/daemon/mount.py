@@ -1,4 +1,4 @@
-"""The composition root: builds every object of a mount, owns the nursery, orders start and shutdown."""
+"""A mount from its start to its end: owns the lock, the store and the nursery, and orders start and shutdown."""
 
 from __future__ import annotations
 
@@ -10,47 +10,24 @@ import logging
 import os
 import resource
 import signal
-import stat
 from collections.abc import Callable, Iterator
-from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
 
 import trio
 
-from cloudfs.cache.disk import DiskCache
 from cloudfs.catalog.catalog import Catalog
-from cloudfs.catalog.links import Link
-from cloudfs.catalog.merging import Defaults, Merging, Stale
-from cloudfs.daemon.control import ControlServer, Handler
+from cloudfs.daemon.commands import handlers
+from cloudfs.daemon.control import ControlServer
 from cloudfs.daemon.crash import CrashPoints
 from cloudfs.daemon.mountinfo import mounted_at, read_mounts
+from cloudfs.daemon.parts import Parts, build, root_attributes
 from cloudfs.daemon.registry import Registry
 from cloudfs.daemon.request import MountRequest
-from cloudfs.daemon.status import Report, Status
 from cloudfs.daemon.stores import open_store
 from cloudfs.errors import StateInUse
-from cloudfs.fuse.notices import Notices
-from cloudfs.fuse.operations import Operations
-from cloudfs.fuse.reading import Reader
 from cloudfs.fuse.session import Session
-from cloudfs.stores.base import Store
-from cloudfs.vfs.attributes import AttributeChanges
-from cloudfs.vfs.capacity import Capacity
-from cloudfs.vfs.directories import Directories
-from cloudfs.vfs.files import Files
-from cloudfs.vfs.filesystem import FileSystem
-from cloudfs.vfs.namespace import Namespace
-from cloudfs.vfs.pulse import Pulse
-from cloudfs.vfs.space import Space
-from cloudfs.writeback.contents import Contents
-from cloudfs.writeback.health import Health
-from cloudfs.writeback.perform import Performer
-from cloudfs.writeback.staging import Staging
-from cloudfs.writeback.uploader import Uploader
 
 _log = logging.getLogger(__name__)
-_EXPLORING_SECONDS = 0.5
 _SIGNALS = (signal.SIGTERM, signal.SIGINT, signal.SIGHUP)
 
 
@@ -94,13 +71,13 @@ def _locked(state_dir: Path) -> Iterator[None]:
 async def _serve(request: MountRequest, ready: Callable[[], None]) -> None:
     crash = CrashPoints.from_environment()
     catalog = Catalog(
-        request.state_dir / "catalog.db", request.source.text, _root_attributes(request), crash.durable_step
+        request.state_dir / "catalog.db", request.source.text, root_attributes(request), crash.durable_step
     )
     try:
         store = await open_store(request.source)
         try:
             async with trio.open_nursery() as nursery:
-                parts = _build(request, catalog, store, nursery, crash)
+                parts = build(request, catalog, store, nursery, crash)
                 await _run(request, parts, ready, nursery)
                 nursery.cancel_scope.cancel()
             parts.staging.close()
@@ -110,112 +87,14 @@ async def _serve(request: MountRequest, ready: Callable[[], None]) -> None:
         catalog.close()
 
 
-def _root_attributes(request: MountRequest) -> tuple[int, int, int]:
-    defaults = _defaults(request)
-    return stat.S_IFDIR | 0o777 & ~defaults.umask, defaults.uid, defaults.gid
-
-
-def _defaults(request: MountRequest) -> Defaults:
-    options = request.options
-    return Defaults(
-        uid=os.getuid() if options.uid is None else options.uid,
-        gid=os.getgid() if options.gid is None else options.gid,
-        umask=0o022 if options.umask is None else options.umask,
-    )
-
-
-@dataclass(frozen=True, slots=True)
-class _Parts:
-    """Every object of a running mount."""
-
-    catalog: Catalog
-    cache: DiskCache
-    staging: Staging
-    directories: Directories
-    files: Files
-    capacity: Capacity
-    uploader: Uploader
-    status: Status
-    notices: Notices
-    session: Session
-
-
-def _build(request: MountRequest, catalog: Catalog, store: Store, nursery: trio.Nursery, crash: CrashPoints) -> _Parts:
-    """Make and connect everything; the last of it is the kernel mount."""
-    options = request.options
-    can = store.capabilities
-    health = Health(read_only=options.read_only or getattr(store, "read_only", False))
-    cache = DiskCache(request.cache_dir, options.cache_size, nursery)
-    staging = Staging(request.state_dir / "staging", catalog.stagings)
-    contents = Contents(catalog, store, cache)
-    merging = Merging(catalog, _defaults(request))
-    notices = Notices()
-
-    def stale(name: Stale) -> None:
-        notices.stale(name.parent, name.name)
-
-    performer = Performer(catalog, store, contents, staging, merging, stale)
-    capacity = Capacity(store, health)
-    pulse = Pulse()
-    uploader = Uploader(
-        catalog,
-        performer,
-        health,
-        can,
-        options.uploads,
-        lambda link: _quiet(catalog, files, directories, link),
-        pulse.is_busy,
-    )
-    space = Space(options.cache_size, staging, cache, uploader)
-    files = Files(catalog, contents, staging, space, health, can.max_size, uploader.kick, crash.durable_step)
-    directories = Directories(catalog, store, merging, health, options.dir_cache_time, stale)
-    fs = FileSystem(
-        catalog=catalog,
-        directories=directories,
-        namespace=Namespace(catalog, health, uploader.kick, record_groups=not can.hard_links),
-        attributes=AttributeChanges(catalog, health, uploader.kick, xattrs=options.xattr),
-        files=files,
-        capacity=capacity,
-        pulse=pulse,
-    )
-    status = Status(request, catalog, cache, staging, capacity, health, performer, uploader)
-    reader = Reader()
-    operations = Operations(fs, notices, reader, status.stored if options.sync == "remote" else None)
-    files.recover()
-    session = Session(operations, reader, request.mountpoint, _kernel_options(request))
-    return _Parts(catalog, cache, staging, directories, files, capacity, uploader, status, notices, session)
-
-
-def _quiet(catalog: Catalog, files: Files, directories: Directories, link: Link) -> float:
-    """For how many seconds the uploader should leave a name alone."""
-    if not link.doomed and catalog.may_have_unknown_names(catalog.nodes.get(link.ino).link_group):
-        directories.explore()
-        return _EXPLORING_SECONDS
-    return files.quiet_for(link.ino, doomed=link.doomed)
-
-
-def _kernel_options(request: MountRequest) -> list[str]:
-    options = request.options
-    words = [f"fsname={request.source.text.replace(',', chr(92) + ',')}", "subtype=cloudfs", *options.kernel]
-    for wanted, word in (
-        (options.allow_other, "allow_other"),
-        (options.read_only, "ro"),
-        (options.suid, "suid"),
-        (options.dev, "dev"),
-    ):
-        if wanted:
-            words.append(word)
-    return words
-
-
-async def _run(request: MountRequest, parts: _Parts, ready: Callable[[], None], nursery: trio.Nursery) -> None:
+async def _run(request: MountRequest, parts: Parts, ready: Callable[[], None], nursery: trio.Nursery) -> None:
     """Serve until the mount is gone. What is not stored by then stays queued for the next mount."""
     registry = Registry()
     record = registry.register(request.mountpoint, request.source.text)
     unmount = True
     try:
         await parts.directories.learn_root()
-        await nursery.start(ControlServer(record.socket, _handlers(parts)).serve)
+        await nursery.start(ControlServer(record.socket, handlers(parts)).serve)
         for task in (
             parts.catalog.database.settle_forever,
             parts.catalog.database.checkpoint_forever,
@@ -258,34 +137,10 @@ async def _stop_on_signal(session: Session) -> None:
             session.stop()
 
 
-async def _sweep(parts: _Parts) -> None:
+async def _sweep(parts: Parts) -> None:
     """Remove what a crash left without an owner."""
     catalog = parts.catalog
     for ino in catalog.nodes.orphans():
         with catalog:
             catalog.reap(ino)
     await parts.staging.sweep()
-
-
-def _handlers(parts: _Parts) -> dict[str, Handler]:
-    status = parts.status
-
-    async def show(arguments: dict[str, Any], report: Report) -> object:
-        return status.snapshot(str(arguments.get("path") or ""))
-
-    async def wait(arguments: dict[str, Any], report: Report) -> object:
-        return await status.wait([str(path) for path in arguments["paths"]], arguments.get("timeout"), report)
-
-    async def flush(arguments: dict[str, Any], report: Report) -> object:
-        status.hasten()
-        return {}
-
-    async def retry(arguments: dict[str, Any], report: Report) -> object:
-        status.retry()
-        return {}
-
-    async def stop(arguments: dict[str, Any], report: Report) -> object:
-        parts.session.stop()
-        return {}
-
-    return {"status": show, "wait": wait, "flush": flush, "retry": retry, "stop": stop}
