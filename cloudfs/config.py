@@ -18,27 +18,72 @@ from shlex import quote
 import platformdirs
 
 from cloudfs.errors import UsageError
-
-Setting = str | int | float | bool
+from cloudfs.settings.kinds import Kind, Setting, StoreType, Value
+from cloudfs.settings.types import STORE_TYPES
 
 SITE_FILE = Path("/etc/cloudfs/config.toml")
 
 _NAME = re.compile(r"[A-Za-z0-9_][A-Za-z0-9_.-]*")
-_SECRETS = frozenset({"key", "password", "client_secret", "token"})
-
-# The settings each type of remote knows, beside ``type`` itself.
-_TYPES: Mapping[str, Mapping[str, type[Setting]]] = {
-    "local": {"directory": str},
-}
+_SECRETS = frozenset(
+    {"key", "password", "client_secret", "token"}
+    | {setting.name for kind in STORE_TYPES.values() for setting in kind.settings if setting.kind is Kind.SECRET}
+)
 
 
 @dataclass(frozen=True, slots=True)
 class Remote:
-    """One ``[remote.NAME]``. ``settings`` holds everything but the type, checked against what the type knows."""
+    """One ``[remote.NAME]``. ``settings`` holds everything but the type, checked against what the type knows.
+
+    The methods give the value of a setting by its kind: what the file says, else what the environment says, else
+    the declared default. They raise `UsageError` for a setting that is required and nowhere, or that the
+    environment has wrong; secrets are for `cloudfs.auth.secrets`, which knows more places.
+    """
 
     name: str
     type: str
-    settings: Mapping[str, Setting]
+    settings: Mapping[str, Value]
+
+    @property
+    def kind(self) -> StoreType:
+        return STORE_TYPES[self.type]
+
+    def text(self, name: str) -> str:
+        """Also of addresses and directories; ``""`` if it is not said."""
+        value = self._value(name)
+        return "" if value is None else str(value)
+
+    def number(self, name: str) -> int:
+        """Also of sizes, in bytes; for settings that are required or have a default."""
+        value = self._value(name)
+        assert isinstance(value, int), f"{name} has no default"
+        return value
+
+    def seconds(self, name: str) -> float:
+        """Of a time; for settings that are required or have a default."""
+        value = self._value(name)
+        assert isinstance(value, int | float), f"{name} has no default"
+        return value
+
+    def switch(self, name: str) -> bool:
+        """False if it is not said and has no default."""
+        return self._value(name) is True
+
+    def missing(self, setting: Setting) -> UsageError:
+        """What to raise for a setting that is required and nowhere."""
+        places = [f"${variable}" for variable in setting.environment]
+        other = f", or in the environment as {' or '.join(places)}" if places else ""
+        return UsageError(f"remote {self.name}: {setting.name} is missing; set it in [remote.{self.name}]{other}")
+
+    def _value(self, name: str) -> Value | None:
+        setting = self.kind.setting(name)
+        if name in self.settings:
+            return self.settings[name]
+        for variable in setting.environment:
+            if text := os.environ.get(variable):
+                return _from_environment(setting, variable, text)
+        if setting.required:
+            raise self.missing(setting)
+        return setting.default
 
 
 @dataclass(frozen=True, slots=True)
@@ -59,6 +104,15 @@ class Source:
 
 
 _BUILT_IN = Remote("local", "local", {})
+
+
+def remote_name(text: str) -> str:
+    """``text`` if a remote may be called that; `UsageError` with the reason if not."""
+    if not _NAME.fullmatch(text):
+        raise UsageError(f"{text}: a name has letters, digits, '_', '-' and '.' only")
+    if text == _BUILT_IN.name:
+        raise UsageError(f"{text}: this name is built in; choose another")
+    return text
 
 
 def load_config(path: Path | None = None) -> Config:
@@ -146,29 +200,44 @@ def _read(file: Path) -> Config:
 def _remote(file: Path, name: str, value: object) -> Remote:
     place = f"remote.{name}"
     table = _table(file, place, value)
-    if not _NAME.fullmatch(name):
-        raise UsageError(f"{file}: {place}: a name has letters, digits, '_', '-' and '.' only")
-    if name == _BUILT_IN.name:
-        raise UsageError(f"{file}: {place}: this name is built in; choose another")
+    try:
+        remote_name(name)
+    except UsageError as error:
+        raise UsageError(f"{file}: remote.{error}") from None
     kind = table.get("type")
     if kind is None:
         raise UsageError(f'{file}: {place}: a type is missing, such as type = "local"')
-    if not isinstance(kind, str) or kind not in _TYPES:
-        raise UsageError(f"{file}: {place}.type: there is no type {kind!r}; {_nearest(str(kind), _TYPES)}")
+    if not isinstance(kind, str) or kind not in STORE_TYPES:
+        raise UsageError(f"{file}: {place}.type: there is no type {kind!r}; {_nearest(str(kind), STORE_TYPES)}")
     settings = {key: value for key, value in table.items() if key != "type"}
-    _check_keys(file, f"{place}.", settings, ["type", *_TYPES[kind]])
-    return Remote(name, kind, {key: _setting(file, f"{place}.{key}", kind, key, settings[key]) for key in settings})
+    known = STORE_TYPES[kind].keys
+    _check_keys(file, f"{place}.", settings, ["type", *known])
+    _check_once(file, place, settings, STORE_TYPES[kind])
+    return Remote(
+        name, kind, {key: _setting(file, f"{place}.{key}", known[key], key, settings[key]) for key in settings}
+    )
 
 
-def _setting(file: Path, place: str, kind: str, key: str, value: object) -> Setting:
-    wanted = _TYPES[kind][key]
-    # bool is an int to Python, and not to a person.
-    if not isinstance(value, wanted) or (isinstance(value, bool) and wanted is not bool):
-        words = {str: "a text in quotes", int: "a number", float: "a number", bool: "true or false"}
-        raise UsageError(f"{file}: {place}: {words[wanted]} is needed")
-    if key == "directory" and not os.path.isabs(str(value)):
-        raise UsageError(f"{file}: {place}: the directory must be absolute, such as /srv/backup")
-    return value
+def _setting(file: Path, place: str, setting: Setting, key: str, value: object) -> Value:
+    try:
+        return setting.check(key, value)
+    except ValueError as error:
+        raise UsageError(f"{file}: {place}: {error}") from None
+
+
+def _check_once(file: Path, place: str, settings: Iterable[str], kind: StoreType) -> None:
+    """A secret that is said twice would be used from one place, and changed in the other."""
+    for setting in kind.settings:
+        said = [key for key in setting.keys if key in settings]
+        if len(said) > 1:
+            raise UsageError(f"{file}: {place}: {' and '.join(said)} are two places for one secret; keep one of them")
+
+
+def _from_environment(setting: Setting, variable: str, text: str) -> Value:
+    try:
+        return setting.check(setting.name, setting.parse(setting.name, text))
+    except ValueError as error:
+        raise UsageError(f"${variable}: {error}") from None
 
 
 def _table(file: Path, place: str, value: object) -> Mapping[str, object]:
@@ -185,15 +254,17 @@ def _check_keys(file: Path, place: str, table: Iterable[str], known: Iterable[st
 
 
 def _check_secrecy(file: Path, mode: int, remotes: Mapping[str, object]) -> None:
-    """Refuse a file that tells others a secret; whatever the types are, so that a typing error does not matter."""
-    if not mode & 0o077:
-        return
+    """Refuse a file that tells others a secret, or lets them say what we run.
+
+    Whatever the types are, so that a typing error does not matter.
+    """
+    protect = f"protect it with: chmod 600 {quote(str(file))}"
     for name, table in remotes.items():
-        secret = next((key for key in table if key in _SECRETS), None) if isinstance(table, dict) else None
-        if secret:
-            raise UsageError(
-                f"{file}: others may read remote.{name}.{secret}; protect it with: chmod 600 {quote(str(file))}"
-            )
+        for key in table if isinstance(table, dict) else ():
+            if key in _SECRETS and mode & 0o077:
+                raise UsageError(f"{file}: others may read remote.{name}.{key}; {protect}")
+            if key.endswith("_command") and mode & 0o022:
+                raise UsageError(f"{file}: others may change remote.{name}.{key}; {protect}")
 
 
 def _nearest(word: str, choices: Iterable[str]) -> str:

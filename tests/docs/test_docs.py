@@ -16,6 +16,9 @@ from cloudfs.cli.invocation import rewrite
 from cloudfs.cli.main import cli
 from cloudfs.config import load_config
 from cloudfs.options import WORDS, parse_options
+from cloudfs.settings.kinds import StoreType
+from cloudfs.settings.reference import table
+from cloudfs.settings.types import STORE_TYPES
 from tests.docs.test_links import ROOT, pages
 
 DOCS = ROOT / "docs"
@@ -155,6 +158,13 @@ def test_configurations_are_valid(page: Path, tmp_path: Path) -> None:
     for text in blocks(page, "toml"):
         (tmp_path / "config.toml").write_text(text)
         assert load_config(tmp_path / "config.toml").remotes
+
+
+@pytest.mark.parametrize("kind", STORE_TYPES.values(), ids=STORE_TYPES)
+def test_the_reference_has_every_setting(kind: StoreType) -> None:
+    """`python -m cloudfs.settings.reference` prints what belongs there."""
+    described = section(read("reference/configuration.md"), f'### type = "{kind.name}"')
+    assert "\n".join(table(kind)) in described
 
 
 def test_environment_variables_are_read_somewhere() -> None:

@@ -1,0 +1,10 @@
+"""Every type of remote there is. A new one is a file beside this one, and a line here."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+
+from cloudfs.settings.kinds import StoreType
+from cloudfs.settings.local import LOCAL
+
+STORE_TYPES: Mapping[str, StoreType] = {kind.name: kind for kind in (LOCAL,)}
