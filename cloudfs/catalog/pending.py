@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from enum import StrEnum
 
 from cloudfs.catalog.database import Database
-from cloudfs.types import LinkId
+from cloudfs.types import Inode, LinkId
 
 _UNDER = """
 WITH RECURSIVE up (id, dir) AS (
@@ -32,6 +33,48 @@ class Backlog:
     def open(self) -> int:
         """What can still be expected to get done by waiting."""
         return self.files - self.parked
+
+
+class Condition(StrEnum):
+    """How one file stands with the store, in the words that ``status`` shows."""
+
+    STORED = "stored"
+    PENDING = "pending"
+    FAILING = "failing"
+    PARKED = "parked"
+
+
+_STUBBORN = 3
+"""A file that the store, being there, refused so many times in a row fails for a reason of its own."""
+
+
+@dataclass(frozen=True, slots=True)
+class Standing:
+    """What is not stored of one inode: bytes to send, since when (s since the epoch), failures in a row and why."""
+
+    condition: Condition
+    bytes: int = 0
+    since: int | None = None
+    attempts: int = 0
+    reason: str = ""
+
+    @property
+    def failed(self) -> bool:
+        """It will not be stored by waiting a little."""
+        return self.condition is Condition.PARKED or self.attempts >= _STUBBORN
+
+
+@dataclass(frozen=True, slots=True)
+class Unsent:
+    """One name with work left: bytes to send, since when (s since the epoch), failures in a row and why."""
+
+    link: LinkId
+    ino: Inode
+    bytes: int
+    since: int
+    attempts: int
+    reason: str
+    parked: bool
 
 
 class Pending:
@@ -90,6 +133,37 @@ class Pending:
         ).fetchone()
         return Backlog(*row)
 
+    def unsent(self, after: int, limit: int) -> list[Unsent]:
+        """The next pending names after a link id, in order of their ids."""
+        rows = self._execute(
+            f"SELECT l.id, l.ino, {_BYTES}, l.since, l.attempts, l.reason, l.parked FROM links l"
+            " JOIN nodes n ON n.ino = l.ino WHERE l.pending IS NOT NULL AND l.id > ? ORDER BY l.id LIMIT ?",
+            (after, limit),
+        )
+        return [Unsent(*row[:6], bool(row[6])) for row in rows.fetchall()]
+
+    def oldest(self) -> int | None:
+        """Since when the change that waits longest is unsent, in seconds since the epoch."""
+        since: int | None = self._database.value("SELECT min(since) FROM links WHERE pending IS NOT NULL")
+        return since
+
+    def standing(self, ino: int) -> Standing:
+        """How an inode stands with the store; of several names the worst."""
+        count, size, since, attempts, parked = self._execute(
+            f"SELECT count(*), coalesce(sum({_BYTES}), 0), min(l.since), max(l.attempts), max(l.parked)"
+            " FROM links l JOIN nodes n ON n.ino = l.ino WHERE l.ino = ? AND l.pending IS NOT NULL",
+            (ino,),
+        ).fetchone()
+        if not count:
+            return Standing(Condition.STORED)
+        condition = Condition.PARKED if parked else Condition.FAILING if attempts else Condition.PENDING
+        reason: str | None = self._database.value(
+            "SELECT reason FROM links WHERE ino = ? AND pending IS NOT NULL AND reason != ''"
+            " ORDER BY parked DESC, attempts DESC LIMIT 1",
+            (ino,),
+        )
+        return Standing(condition, size, since, attempts, reason or "")
+
     def parked(self, limit: int) -> list[tuple[LinkId, str]]:
         """The first ``limit`` parked rows, with their reasons."""
         rows = self._execute("SELECT id, reason FROM links WHERE parked != 0 ORDER BY id LIMIT ?", (limit,)).fetchall()
@@ -137,9 +211,10 @@ class Pending:
         )
 
     def retry_failed(self, due_ns: int) -> None:
-        """Everything that failed, and is not parked, is tried again."""
+        """The store is back: everything that failed, and is not parked, is tried again, and starts from nothing."""
         self._execute(
-            "UPDATE links SET pending = ? WHERE pending > ? AND attempts > 0 AND parked = 0", (due_ns, due_ns)
+            "UPDATE links SET pending = ?, attempts = 0 WHERE pending > ? AND attempts > 0 AND parked = 0",
+            (due_ns, due_ns),
         )
 
     def retry_all(self, due_ns: int) -> None:

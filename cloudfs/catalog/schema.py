@@ -8,7 +8,7 @@ All times are ns since the epoch.
 
 from __future__ import annotations
 
-SCHEMA_VERSION = 1
+SCHEMA_VERSION = 2
 
 SCHEMA = """
 CREATE TABLE meta (
@@ -51,8 +51,12 @@ CREATE TABLE links (
     pending     INTEGER,              -- when to act next; NULL: desired and actual agree
     attempts    INTEGER NOT NULL,     -- failures in a row
     reason      TEXT NOT NULL,        -- of the last failure; ''
-    parked      INTEGER NOT NULL      -- 1: failed for a reason that time alone does not cure
+    parked      INTEGER NOT NULL,     -- 1: failed for a reason that time alone does not cure
+    since       INTEGER NOT NULL DEFAULT (unixepoch())  -- while pending: since when, in seconds
 );
+CREATE TRIGGER links_unsent AFTER UPDATE OF pending ON links WHEN old.pending IS NULL AND new.pending IS NOT NULL BEGIN
+    UPDATE links SET since = unixepoch() WHERE id = new.id;
+END;
 CREATE UNIQUE INDEX links_by_name ON links (parent, name) WHERE parent IS NOT NULL;
 CREATE INDEX links_in_order ON links (parent, id) WHERE parent IS NOT NULL;
 CREATE INDEX links_by_inode ON links (ino);

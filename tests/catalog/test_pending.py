@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+import time
+
 from cloudfs.catalog.catalog import Catalog
 from cloudfs.catalog.links import Link
-from cloudfs.catalog.pending import Backlog
+from cloudfs.catalog.pending import Backlog, Condition, Standing
 from cloudfs.types import ROOT
 from tests.catalog.conftest import DIRECTORY, NOW, Maker
 
@@ -188,3 +190,67 @@ def test_the_backlog_of_thousands_of_directories_is_counted_in_an_instant(catalo
             for inside in range(4):
                 maker.new(b"%d" % inside, directory.ino, size=1)
     assert catalog.pending.backlog_under(ROOT) == Backlog(2500, 2000, 0)
+
+
+# --- since when ----------------------------------------------------------------------------------------------------
+
+
+def _age(catalog: Catalog, link: Link) -> None:
+    """It has been so for ever."""
+    catalog.database.execute("UPDATE links SET since = 5 WHERE id = ?", (link.id,))
+
+
+def test_a_name_is_unsent_since_its_first_change(catalog: Catalog, maker: Maker) -> None:
+    before = int(time.time())
+    link = maker.stored(b"a", size=7)
+    _age(catalog, link)
+    assert catalog.pending.oldest() is None
+    with catalog:
+        catalog.links.touch(link.ino, NOW)
+    since = catalog.pending.oldest()
+    assert since is not None and before <= since <= time.time()
+    _age(catalog, link)
+    with catalog:
+        catalog.links.touch(link.ino, NOW + SECOND)
+        catalog.pending.failed(link.id, NOW, "no", parked=False)
+        catalog.links.doom(maker.again(link), NOW)
+    assert catalog.pending.oldest() == 5, "later changes make it no younger"
+
+
+def test_what_is_unsent_row_by_row(catalog: Catalog, maker: Maker) -> None:
+    one, _settled, two = maker.new(b"a", size=7), maker.stored(b"s"), maker.new(b"b", size=9)
+    _failed(catalog, two, parked=True, reason="forbidden")
+    rows = catalog.pending.unsent(0, 10)
+    assert [(row.link, row.ino, row.bytes, row.attempts, row.reason, row.parked) for row in rows] == [
+        (one.id, one.ino, 7, 0, "", False),
+        (two.id, two.ino, 9, 1, "forbidden", True),
+    ]
+    assert [row.link for row in catalog.pending.unsent(one.id, 10)] == [two.id]
+    assert [row.link for row in catalog.pending.unsent(0, 1)] == [one.id]
+
+
+def test_how_one_file_stands(catalog: Catalog, maker: Maker) -> None:
+    assert catalog.pending.standing(maker.stored(b"s").ino) == Standing(Condition.STORED)
+    link = maker.new(b"a", size=7)
+    standing = catalog.pending.standing(link.ino)
+    assert (standing.condition, standing.bytes, standing.failed) == (Condition.PENDING, 7, False)
+    for attempts, failed in ((1, False), (2, False), (3, True)):
+        _failed(catalog, link, parked=False, reason="broken")
+        standing = catalog.pending.standing(link.ino)
+        assert (standing.condition, standing.attempts, standing.failed) == (Condition.FAILING, attempts, failed)
+    _failed(catalog, link, parked=True, reason="forbidden")
+    standing = catalog.pending.standing(link.ino)
+    assert (standing.condition, standing.reason, standing.failed) == (Condition.PARKED, "forbidden", True)
+    with catalog:
+        catalog.pending.retry_all(NOW)
+    assert not catalog.pending.standing(link.ino).failed
+
+
+def test_a_store_that_is_back_counts_from_nothing(catalog: Catalog, maker: Maker) -> None:
+    link = maker.new(b"a")
+    for _ in range(5):
+        _failed(catalog, link, parked=False)
+    with catalog:
+        catalog.pending.retry_failed(NOW)
+    assert maker.again(link).attempts == 0
+    assert not catalog.pending.standing(link.ino).failed
