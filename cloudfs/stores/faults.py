@@ -6,7 +6,7 @@ time. Nothing here waits for a clock: a slow call waits at a gate until somebody
 
 from __future__ import annotations
 
-from collections.abc import Awaitable, Callable, Mapping, Sequence
+from collections.abc import AsyncIterator, Awaitable, Callable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from enum import Enum, auto
 from types import MappingProxyType
@@ -15,7 +15,21 @@ from typing import Any, Protocol, TypeVar
 import trio
 
 from cloudfs.errors import AccessDenied, QuotaExceeded, SignInRequired, StoreError, StoreReadOnly, Unavailable
-from cloudfs.stores.base import NOTHING_KNOWN, Entry, Known, Location, Page, Source, Store, Transfer, Usage
+from cloudfs.stores.base import (
+    NOTHING_KNOWN,
+    Changes,
+    Entry,
+    Feed,
+    Known,
+    Listing,
+    Location,
+    Page,
+    Source,
+    Store,
+    Transfer,
+    Usage,
+    Walker,
+)
 from cloudfs.types import Attributes, Extent, Version
 
 T = TypeVar("T")
@@ -130,7 +144,7 @@ class Weather(Enum):
 
 _TAKES_ROOM = frozenset({"put", "copy", "make_directory"})
 _CHANGES = _TAKES_ROOM | {"set_attributes", "move", "link", "delete"}
-_ALL = _CHANGES | {"list", "stat", "read", "checksum", "usage"}
+_ALL = _CHANGES | {"list", "walk", "stat", "read", "checksum", "usage", "changes"}
 
 _WEATHER: Mapping[Weather, tuple[frozenset[str], Callable[[], StoreError]]] = MappingProxyType(
     {
@@ -192,8 +206,8 @@ class FaultyStore:
     def __init__(self, inner: Store, plan: FaultPlan) -> None:
         self.capabilities = inner.capabilities
         self.pieces = inner.pieces
-        self.walker = inner.walker
-        self.feed = inner.feed
+        self.walker = None if inner.walker is None else _FaultyWalker(inner.walker, plan)
+        self.feed = None if inner.feed is None else _FaultyFeed(inner.feed, plan)
         self._inner = inner
         self._plan = plan
 
@@ -275,6 +289,30 @@ async def _meet(fault: Fault | None, proceed: Callable[[], Awaitable[T]]) -> T:
         return await proceed()
     answer: T = await fault.around(proceed)
     return answer
+
+
+class _FaultyWalker:
+    """A fault meets the beginning of a walk, or with `Alter` each of its listings."""
+
+    def __init__(self, inner: Walker, plan: FaultPlan) -> None:
+        self._inner = inner
+        self._plan = plan
+
+    async def walk(self, directory: Location) -> AsyncIterator[Listing]:
+        fault = self._plan.take("walk", directory)
+        await _meet(None if isinstance(fault, Alter) else fault, trio.lowlevel.checkpoint)
+        async for listing in self._inner.walk(directory):
+            yield fault.change(listing) if isinstance(fault, Alter) else listing
+
+
+class _FaultyFeed:
+    def __init__(self, inner: Feed, plan: FaultPlan) -> None:
+        self._inner = inner
+        self._plan = plan
+
+    async def changes(self, cursor: str | None) -> Changes:
+        answer: Changes = await _meet(self._plan.take("changes", Location(b"")), lambda: self._inner.changes(cursor))
+        return answer
 
 
 class _CutSource:

@@ -37,7 +37,9 @@ from cloudfs.stores.base import (
     Usage,
     Walker,
 )
+from cloudfs.stores.memory_feed import MemoryFeed
 from cloudfs.stores.memory_tree import MemoryFile, MemoryTree, Name, Node
+from cloudfs.stores.memory_walker import MemoryWalker
 from cloudfs.stores.sparse import ALGORITHM, Piece, SparseDigest, batches, read_batch, source_digest
 from cloudfs.types import Attributes, Version
 
@@ -54,11 +56,22 @@ class MemoryStore:
     """
 
     pieces: Pieces | None = None
-    walker: Walker | None = None
-    feed: Feed | None = None
 
-    def __init__(self, tree: MemoryTree, capabilities: Capabilities = EVERYTHING, *, page: int = 1000) -> None:
-        """``page`` entries are in a page of a listing."""
+    def __init__(
+        self,
+        tree: MemoryTree,
+        capabilities: Capabilities = EVERYTHING,
+        *,
+        page: int = 1000,
+        walks: bool = False,
+        feeds: bool = False,
+    ) -> None:
+        """``page`` entries are in a page of a listing. ``walks``, ``feeds``: it has these facets.
+
+        A feed needs `Capabilities.stable_identities`.
+        """
+        self.walker: Walker | None = MemoryWalker(self._find, self._entry, self._begin, page) if walks else None
+        self.feed: Feed | None = MemoryFeed(tree, self._entry, self._begin, page) if feeds else None
         self.capabilities = capabilities
         self.calls: Counter[str] = Counter()
         self.bytes_in = 0
@@ -114,7 +127,7 @@ class MemoryStore:
             node = self._tree.root
         if not node.is_directory:
             raise VersionMismatch(f"{location}: there is something else than a directory")
-        node.attributes = attributes
+        self._give(node, attributes)
         return self._entry(location.name, node)
 
     async def set_attributes(self, location: Location, version: Version, attributes: Attributes) -> Entry:
@@ -122,7 +135,7 @@ class MemoryStore:
         node = self._find(location)
         if node.version != version:
             raise VersionMismatch(f"{location}: the content is another by now")
-        node.attributes = attributes
+        self._give(node, attributes)
         return self._entry_of(location, node)
 
     async def move(self, source: Location, target: Location, *, replaces: Version | None = None) -> Entry:
@@ -280,7 +293,7 @@ class MemoryStore:
         name = self._target(location)
         present = name.node
         if present is not None and _is_same(present, content, attributes):
-            present.attributes = attributes
+            self._give(present, attributes)
             return self._entry(location.name, present)
         _check_replaced(name, location, replaces)
         if not self._tree.fits(name, content.size):
@@ -289,6 +302,11 @@ class MemoryStore:
             self._tree.rewrite(present, attributes, content)
             return self._entry(location.name, present)
         return self._entry(location.name, self._tree.add_file(name, attributes, content))
+
+    def _give(self, node: Node, attributes: Attributes) -> None:
+        if node.attributes != attributes:
+            node.attributes = attributes
+            self._tree.touch(node)
 
     def _move(self, old: Name, new: Name, target: Location, replaces: Version | None) -> None:
         node = old.node

@@ -64,11 +64,31 @@ class MemoryTree:
         self._serial = itertools.count(1)
         self._nodes: dict[str, Node] = {}
         self._names: dict[str, Name] = {}
+        self._journal: dict[str, int] = {}
         attributes = Attributes(mode=0o040755, uid=0, gid=0, mtime_ns=0)
         self.root = self._make(attributes, is_directory=True, content=MemoryFile())
 
     def by_identity(self, identity: str) -> Node | None:
         return self._nodes.get(identity)
+
+    @property
+    def now(self) -> int:
+        """The number of the last change; they are numbered from 1."""
+        return next(reversed(self._journal.values()), 0)
+
+    def changed_since(self, number: int) -> list[tuple[str, int]]:
+        """The identities of what was changed after a number, each with the number of its last change, in order."""
+        return [(identity, last) for identity, last in self._journal.items() if last > number]
+
+    def touch(self, node: Node) -> None:
+        """Something of ``node`` has changed."""
+        self._journal.pop(node.identity, None)
+        self._journal[node.identity] = next(self._serial)
+
+    def touch_root(self) -> int:
+        """A change of the root; its number."""
+        self.touch(self.root)
+        return self.now
 
     def name_of(self, node: Node) -> Name | None:
         """The name it was given last; None for the root."""
@@ -90,6 +110,7 @@ class MemoryTree:
         self.used += content.size - node.content.size
         node.attributes, node.content = attributes, content
         node.version = Version(f"v{next(self._serial)}")
+        self.touch(node)
 
     def give(self, name: Name, node: Node, *, new: bool = True) -> Node:
         """``node`` gets a name, its first or another one; what had the name loses it."""
@@ -97,6 +118,7 @@ class MemoryTree:
         name.parent.children[name.name] = node
         self._names[node.identity] = name
         node.links += not new
+        self.touch(node)
         return node
 
     def take(self, name: Name) -> None:
@@ -105,6 +127,7 @@ class MemoryTree:
         if node is None:
             return
         node.links -= 1
+        self.touch(node)
         if not node.links:
             self.used -= node.content.size
             del self._nodes[node.identity]
@@ -116,6 +139,7 @@ class MemoryTree:
         if new.node is node:
             node.links -= 1
             self._names[node.identity] = new
+            self.touch(node)
         else:
             self.give(new, node)
 

@@ -31,8 +31,8 @@ def local_with_named_drafts(directory: Path) -> Bench:
 
 def memory(capabilities: Capabilities) -> Callable[[Path], Bench]:
     def make(_: Path) -> Bench:
-        tree = MemoryTree()
-        return Bench.of(lambda: MemoryStore(tree, capabilities, page=PAGE))
+        tree, by_id = MemoryTree(), capabilities.stable_identities
+        return Bench.of(lambda: MemoryStore(tree, capabilities, page=PAGE, walks=True, feeds=by_id))
 
     return make
 
