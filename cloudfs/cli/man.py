@@ -3,14 +3,14 @@
 from __future__ import annotations
 
 import sys
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from pathlib import Path
 
 import click
 
 from cloudfs import __version__
 from cloudfs.cli.main import cli
-from cloudfs.cli.program import Command, Manual, Program
+from cloudfs.cli.program import Command, Group, Manual, Program, every_command
 from cloudfs.config import SITE_FILE
 
 _FILES = (
@@ -24,15 +24,16 @@ _ESCAPES = str.maketrans({"\\": "\\e", "-": "\\-", "~": "\\(ti", "^": "\\(ha", '
 def pages() -> Iterator[tuple[str, str]]:
     """File name and content of every page, in the language of man(7)."""
     root = click.Context(cli, info_name="cloudfs", **cli.context_settings)
-    yield "cloudfs.1", _page(cli, cli.manual, root, _commands(root))
-    for name in cli.list_commands(root):
-        command = cli.get_command(root, name)
-        assert isinstance(command, Command), "every command has a manual"
-        context = click.Context(command, info_name=name, parent=root)
-        yield f"cloudfs-{name}.1", _page(command, command.manual, context, [])
+    yield "cloudfs.1", _page(cli, cli.manual, root, _commands((), _first(root)))
+    for words, command in every_command(cli):
+        context = root
+        for word in words:
+            context = click.Context(command, info_name=word, parent=context)
+        inner = command.commands if isinstance(command, Group) else {}
+        yield f"{'-'.join(('cloudfs', *words))}.1", _page(command, command.manual, context, _commands(words, inner))
 
 
-def _page(command: Command | Program, manual: Manual, context: click.Context, commands: Iterable[str]) -> str:
+def _page(command: Command | Group | Program, manual: Manual, context: click.Context, commands: Iterable[str]) -> str:
     title = context.command_path.replace(" ", "-")
     summary, _, description = (command.help or "").partition("\n")
     usage = " ".join(command.collect_usage_pieces(context))
@@ -57,9 +58,14 @@ def _section(title: str, lines: Iterable[str]) -> list[str]:
     return [f'.SH "{_text(title)}"', *content] if content else []
 
 
-def _commands(root: click.Context) -> list[str]:
-    commands = [(name, cli.get_command(root, name)) for name in cli.list_commands(root)]
-    return _definitions((f"cloudfs-{name}(1)", _summary(command)) for name, command in commands if command)
+def _first(root: click.Context) -> dict[str, click.Command]:
+    found = ((name, cli.get_command(root, name)) for name in cli.list_commands(root))
+    return {name: command for name, command in found if command}
+
+
+def _commands(words: Sequence[str], commands: Mapping[str, click.Command]) -> list[str]:
+    names = {"-".join(("cloudfs", *words, name)): command for name, command in commands.items()}
+    return _definitions((f"{name}(1)", _summary(command)) for name, command in names.items())
 
 
 def _summary(command: click.Command) -> str:

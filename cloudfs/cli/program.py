@@ -5,7 +5,7 @@ from __future__ import annotations
 import difflib
 import importlib
 import sys
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -50,6 +50,26 @@ class Command(click.Command):
         _write_manual(self.manual, formatter)
 
 
+class Group(click.Group):
+    """Commands that belong together, called as ``cloudfs GROUP COMMAND``."""
+
+    def __init__(self, *arguments: Any, manual: Manual, **keywords: Any) -> None:
+        super().__init__(*arguments, **keywords)
+        self.manual = manual
+
+    def list_commands(self, ctx: click.Context) -> list[str]:
+        return list(self.commands)
+
+    def resolve_command(
+        self, ctx: click.Context, args: list[str]
+    ) -> tuple[str | None, click.Command | None, list[str]]:
+        _refuse_unknown(ctx, args[0], self.commands)
+        return super().resolve_command(ctx, args)
+
+    def format_epilog(self, ctx: click.Context, formatter: click.HelpFormatter) -> None:
+        _write_manual(self.manual, formatter)
+
+
 class Program(click.Group):
     """The group of all commands, each in a module of its own that is imported when it is needed.
 
@@ -74,11 +94,7 @@ class Program(click.Group):
     def resolve_command(
         self, ctx: click.Context, args: list[str]
     ) -> tuple[str | None, click.Command | None, list[str]]:
-        name = args[0]
-        if name not in self.places and not name.startswith("-"):
-            near = difflib.get_close_matches(name, self.places, n=1, cutoff=0.0)[0]
-            hint = f"a source is NAME:PATH, such as local:{name}" if "/" in name else f"did you mean {near}?"
-            ctx.fail(f"there is no command {name}; {hint}")
+        _refuse_unknown(ctx, args[0], self.places)
         return super().resolve_command(ctx, args)
 
     def format_epilog(self, ctx: click.Context, formatter: click.HelpFormatter) -> None:
@@ -114,6 +130,27 @@ class Program(click.Group):
 def complain(message: str) -> None:
     """One line on standard error."""
     click.echo(f"cloudfs: {printable(' '.join(message.split()))}", err=True)
+
+
+def every_command(program: Program) -> Iterator[tuple[tuple[str, ...], Command | Group]]:
+    """All commands as the words that call them, a group before its commands."""
+    root = click.Context(program)
+    for name in program.list_commands(root):
+        command = program.get_command(root, name)
+        assert isinstance(command, Command | Group), "every command has a manual"
+        yield (name,), command
+        inner = command.commands.items() if isinstance(command, Group) else ()
+        for last, each in inner:
+            assert isinstance(each, Command), "groups hold commands that have a manual"
+            yield (name, last), each
+
+
+def _refuse_unknown(ctx: click.Context, name: str, known: Collection[str]) -> None:
+    if name in known or name.startswith("-"):
+        return
+    near = difflib.get_close_matches(name, known, n=1, cutoff=0.0)[0]
+    hint = f"a source is NAME:PATH, such as local:{name}" if "/" in name else f"did you mean {near}?"
+    ctx.fail(f"there is no command {name}; {hint}")
 
 
 def _write_manual(manual: Manual, formatter: click.HelpFormatter) -> None:

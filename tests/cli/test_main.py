@@ -13,18 +13,18 @@ from cloudfs import __version__
 from cloudfs.cli.complete import complete_mountpoint, complete_options, complete_source
 from cloudfs.cli.main import cli
 from cloudfs.cli.man import pages
-from cloudfs.cli.program import Command
+from cloudfs.cli.program import Command, Group, every_command
 from cloudfs.options import WORDS
 from tests.cli.conftest import World
 
 CONTEXT = click.Context(cli, info_name="cloudfs", **cli.context_settings)
 NAMES = cli.list_commands(CONTEXT)
+COMMANDS = {" ".join(words): command for words, command in every_command(cli)}
 
 
-def command(name: str) -> Command:
-    found = cli.get_command(CONTEXT, name)
-    assert isinstance(found, Command)
-    return found
+def called(line: list[str]) -> Command | Group:
+    """The command of a command line."""
+    return COMMANDS.get(" ".join(line[1:3])) or COMMANDS[line[1]]
 
 
 def test_the_version() -> None:
@@ -32,12 +32,12 @@ def test_the_version() -> None:
     assert (result.exit_code, result.output) == (0, f"cloudfs {__version__}\n")
 
 
-@pytest.mark.parametrize("name", NAMES)
+@pytest.mark.parametrize("name", COMMANDS)
 def test_every_help_has_examples(name: str) -> None:
-    result = CliRunner().invoke(cli, [name, "--help"])
+    result = CliRunner().invoke(cli, [*name.split(), "--help"])
     assert result.exit_code == 0
     assert "\nExamples:\n" in result.output
-    for example in command(name).manual.examples:
+    for example in COMMANDS[name].manual.examples:
         assert example.command in result.output
 
 
@@ -55,14 +55,16 @@ def test_the_help_of_mount_documents_every_option() -> None:
 
 
 @pytest.mark.parametrize(
-    "examples", [cli.manual.examples, *(command(name).manual.examples for name in NAMES)], ids=["cloudfs", *NAMES]
+    "examples",
+    [cli.manual.examples, *(command.manual.examples for command in COMMANDS.values())],
+    ids=["cloudfs", *COMMANDS],
 )
 def test_the_options_in_examples_exist(examples: list[object]) -> None:
     for example in examples:
         line = str(example.command).split()  # type: ignore[attr-defined]
         if line[0] != "cloudfs":
             continue
-        known = {option for parameter in command(line[1]).params for option in parameter.opts}
+        known = {option for parameter in called(line).params for option in parameter.opts}
         end = next((place for place, part in enumerate(line) if part in ("&&", "||", "|", ">")), len(line))
         assert {part for part in line[:end] if part.startswith("-")} <= known
 
@@ -140,15 +142,16 @@ class TestCompletion:
 class TestManPages:
     def test_there_is_one_for_every_command(self, tmp_path: Path) -> None:
         subprocess.run([sys.executable, "-m", "cloudfs.cli.man", tmp_path], timeout=60, check=True)
-        expected = ["cloudfs.1", *(f"cloudfs-{name}.1" for name in NAMES)]
+        expected = ["cloudfs.1", *(f"cloudfs-{name.replace(' ', '-')}.1" for name in COMMANDS)]
         assert sorted(file.name for file in tmp_path.iterdir()) == sorted(expected)
 
     def test_they_document_every_option(self) -> None:
         contents = dict(pages())
-        for name in NAMES:
-            for parameter in command(name).params:
+        for name, command in COMMANDS.items():
+            for parameter in command.params:
                 if isinstance(parameter, click.Option) and not parameter.hidden:
-                    assert parameter.opts[-1].replace("-", "\\-") in contents[f"cloudfs-{name}.1"]
+                    page = contents[f"cloudfs-{name.replace(' ', '-')}.1"]
+                    assert parameter.opts[-1].replace("-", "\\-") in page
         for word in WORDS:
             assert f".B {word.name}" in contents["cloudfs-mount.1"]
 

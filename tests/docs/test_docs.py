@@ -14,6 +14,7 @@ import pytest
 
 from cloudfs.cli.invocation import rewrite
 from cloudfs.cli.main import cli
+from cloudfs.cli.program import Group, every_command
 from cloudfs.config import load_config
 from cloudfs.options import WORDS, parse_options
 from cloudfs.settings.kinds import StoreType
@@ -27,6 +28,7 @@ TEST = re.compile(r"`(tests/[\w/]+\.py)((?:::\w+)+)`")
 CALL = re.compile(r"(?:^|\$ |[&|;] |[`=] ?)(?:sudo )?(?:/\S*/)?(cloudfs (?:[^`|&;)#\n]|\\\n)+)", re.MULTILINE)
 OPTION = re.compile(r"`(-[\w-]+)`")
 ROOT_COMMAND = click.Context(cli, info_name="cloudfs")
+COMMANDS = {" ".join(words): command for words, command in every_command(cli)}
 
 
 def read(name: str) -> str:
@@ -58,8 +60,10 @@ def first_words(text: str) -> set[str]:
 
 
 def options_of(command: click.Command) -> set[str]:
+    """Of a group: those of all its commands."""
     options = (each for each in command.params if isinstance(each, click.Option) and not each.hidden)
-    return {word for option in options for word in option.opts}
+    inner = command.commands.values() if isinstance(command, Group) else ()
+    return {word for option in options for word in option.opts}.union(*map(options_of, inner))
 
 
 # --- commands ----------------------------------------------------------------------------------------------------
@@ -83,6 +87,11 @@ def complaint(call: str) -> str:
     command = cli.get_command(ROOT_COMMAND, name) if name.islower() else None
     if command is None:
         return "" if name.isupper() else f"no command {name}"
+    if isinstance(command, Group) and len(words) > 1 and not words[1].startswith("-"):
+        name = " ".join(words[:2])
+        if words[1] not in command.commands:
+            return f"no command {name}"
+        command = command.commands[words[1]]
     wrong = {word.partition("=")[0] for word in words[1:] if word.startswith("-")} - options_of(command)
     return f"{name} has no option {wrong}" if wrong - {"--help", "-h"} else ""
 
@@ -105,11 +114,10 @@ def test_wrong_commands_are_found(tmp_path: Path) -> None:
     ]
 
 
-@pytest.mark.parametrize("name", cli.places)
+@pytest.mark.parametrize("name", COMMANDS)
 def test_the_reference_has_every_option_of_a_command(name: str) -> None:
-    command = cli.get_command(ROOT_COMMAND, name)
-    assert command is not None
-    described = section(read("reference/commands.md"), f"## cloudfs {name}")
+    command = COMMANDS[name]
+    described = section(read("reference/commands.md"), f"##{'#' * name.count(' ')} cloudfs {name}")
     documented = {option for row in rows(described) for option in OPTION.findall(row[0])}
     assert documented == options_of(command)
 
