@@ -44,6 +44,7 @@ missing_packages() {
     command -v setfattr >/dev/null || echo attr
     command -v setfacl >/dev/null || echo acl
     command -v sqlite3 >/dev/null || echo sqlite3
+    command -v memcached >/dev/null || echo memcached
 }
 
 install_packages() {

@@ -1,0 +1,77 @@
+"""The configuration of an all-in-one OpenStack Swift: four servers on loopback, one device, no daemons."""
+
+from __future__ import annotations
+
+from collections.abc import Collection
+from dataclasses import dataclass
+from pathlib import Path
+
+ACCOUNT, USER, KEY = "test", "tester", "testing"
+OPTIONAL = ("bulk", "slo", "dlo", "symlink", "copy")
+"""Middlewares that a provider may not have."""
+_PIPELINE = (
+    "catch_errors gatekeeper healthcheck proxy-logging cache listing_formats bulk tempurl ratelimit tempauth copy "
+    "container-quotas account-quotas slo dlo versioned_writes symlink proxy-logging proxy-server"
+)
+_FILTERS = {
+    "listing_formats": "listing_formats",
+    "tempurl": "tempurl",
+    "ratelimit": "ratelimit",
+    "copy": "copy",
+    "container-quotas": "container_quotas",
+    "account-quotas": "account_quotas",
+    "slo": "slo",
+    "dlo": "dlo",
+    "versioned_writes": "versioned_writes",
+    "symlink": "symlink",
+    "bulk": "bulk",
+    "catch_errors": "catch_errors",
+    "gatekeeper": "gatekeeper",
+    "healthcheck": "healthcheck",
+    "proxy-logging": "proxy_logging",
+}
+
+
+@dataclass(frozen=True)
+class Ports:
+    account: int
+    container: int
+    object: int
+    memcached: int
+
+
+def write_common(directory: Path) -> None:
+    (directory / "swift.conf").write_text(
+        "[swift-hash]\nswift_hash_path_prefix = a\nswift_hash_path_suffix = b\n"
+        "[storage-policy:0]\nname = gold\ndefault = yes\n"
+    )
+
+
+def back_end(kind: str, directory: Path, devices: Path, port: int, user: str) -> str:
+    """The configuration of an account, container or object server."""
+    return (
+        f"{_default(directory, port, user)}devices = {devices}\nmount_check = false\ndisable_fallocate = true\n"
+        f"[pipeline:main]\npipeline = {kind}-server\n[app:{kind}-server]\nuse = egg:swift#{kind}\n"
+    )
+
+
+def front_end(directory: Path, port: int, memcached: int, user: str, without: Collection[str]) -> str:
+    """The configuration of a proxy server without some of `OPTIONAL`."""
+    pipeline = " ".join(name for name in _PIPELINE.split() if name not in without)
+    filters = "".join(f"[filter:{name}]\nuse = egg:swift#{egg}\n" for name, egg in _FILTERS.items())
+    return (
+        f"{_default(directory, port, user)}[pipeline:main]\npipeline = {pipeline}\n"
+        "[app:proxy-server]\nuse = egg:swift#proxy\naccount_autocreate = true\n"
+        # With one node, a single error of a back end would make everything answer 503 for a minute.
+        "error_suppression_interval = 0\n"
+        f"[filter:cache]\nuse = egg:swift#memcache\nmemcache_servers = 127.0.0.1:{memcached}\n"
+        f"[filter:tempauth]\nuse = egg:swift#tempauth\nuser_{ACCOUNT}_{USER} = {KEY} .admin\n"
+        f"user_{ACCOUNT}_reader = {KEY}\n{filters}"
+    )
+
+
+def _default(directory: Path, port: int, user: str) -> str:
+    return (
+        f"[DEFAULT]\nswift_dir = {directory}\nbind_ip = 127.0.0.1\nbind_port = {port}\nworkers = 0\nuser = {user}\n"
+        "log_address = /dev/null\nlog_level = WARNING\n"
+    )
