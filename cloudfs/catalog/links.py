@@ -10,6 +10,7 @@ from cloudfs.catalog.database import Database
 from cloudfs.catalog.doubts import Doubts
 from cloudfs.catalog.nodes import _COLUMNS as _NODE_COLUMNS
 from cloudfs.catalog.nodes import Node, Nodes
+from cloudfs.catalog.recent import Recent
 from cloudfs.stores.base import Entry, Location
 from cloudfs.types import ROOT, Inode, LinkId, Version
 
@@ -68,11 +69,13 @@ class Links:
         self._execute = database.execute
         self._nodes = nodes
         self._doubts = doubts
+        self.recent = Recent()
         self.tick = 0
         self.forgotten = 0
         self._claimed: set[LinkId] = set()
         self._released: dict[LinkId, int] = {}
         self._places: dict[tuple[int, bytes], int] = {}
+        self._dropped: list[LinkId] = []
 
     # --- what is being worked on -----------------------------------------------------------------------------------
 
@@ -92,12 +95,17 @@ class Links:
         self._released[link] = self.tick
         for place in places:
             self._places[place] = self.tick
+            self.recent.add(place)
 
     def _forget_touches(self) -> None:
         recent = self.tick - _TOUCHES_REMEMBERED // 2
         self._released = {link: tick for link, tick in self._released.items() if tick > recent}
         self._places = {place: tick for place, tick in self._places.items() if tick > recent}
         self.forgotten = recent
+
+    def is_busy(self, link: LinkId) -> bool:
+        """Whether the uploader works on it right now."""
+        return link in self._claimed
 
     def is_claimed(self, link: LinkId, since: int) -> bool:
         """Whether it is being worked on, or has been since `tick` was ``since``, or nobody knows what became of it."""
@@ -157,6 +165,33 @@ class Links:
         rows = self._execute(f"SELECT {_COLUMNS} FROM links WHERE at_parent = ?", (directory,))
         return [_link(row) for row in rows.fetchall()]
 
+    def ids_stored_in(self, directory: int) -> set[LinkId]:
+        """The same, as ids: a directory may have a million names."""
+        rows = self._execute("SELECT id FROM links WHERE at_parent = ?", (directory,))
+        return {LinkId(link) for (link,) in rows}
+
+    def at(self, directory: int, name: bytes) -> Link | None:
+        """The object known to be at this place of the store; of several (one is doomed) the one that stays."""
+        rows = self._execute(
+            f"SELECT {_COLUMNS} FROM links WHERE at_parent = ? AND at_name = ? ORDER BY parent IS NULL LIMIT 1",
+            (directory, name),
+        )
+        row = rows.fetchone()
+        return None if row is None else _link(row)
+
+    def directory_at(self, directory: int, path: bytes) -> int | None:
+        """The inode of a directory by its place at the store, seen from another one; None if it is not known."""
+        for name in path.split(b"/") if path else ():
+            found = self._database.value(
+                "SELECT l.ino FROM links l JOIN nodes n ON n.ino = l.ino"
+                " WHERE at_parent = ? AND at_name = ? AND (n.mode & 0xf000) = 0x4000 ORDER BY parent IS NULL",
+                (directory, name),
+            )
+            if found is None:
+                return None
+            directory = found
+        return directory
+
     def at_place(self, directory: int, name: bytes, but: int) -> Link | None:
         """Whatever else is at this place of the store."""
         row = self._execute(
@@ -168,6 +203,18 @@ class Links:
         """Some object in a directory's actual place, None if it is empty there."""
         row = self._execute(f"SELECT {_COLUMNS} FROM links WHERE at_parent = ? LIMIT 1", (directory,)).fetchone()
         return None if row is None else _link(row)
+
+    def count_names(self, ino: int, *, directory: bool) -> int:
+        """What ``st_nlink`` should be: names in the desired tree; of a directory with a name, 2 and its directories."""
+        names: int = self._database.value("SELECT count(*) FROM links WHERE ino = ? AND parent IS NOT NULL", (ino,))
+        if not directory or not names:
+            return names
+        inside: int = self._database.value(
+            "SELECT count(*) FROM links l JOIN nodes n ON n.ino = l.ino"
+            " WHERE l.parent = ? AND (n.mode & 0xf000) = 0x4000",
+            (ino,),
+        )
+        return 2 + inside
 
     def is_inside(self, directory: int, ancestor: int) -> bool:
         """Whether a directory is ``ancestor`` or below it in the desired tree."""
@@ -354,6 +401,17 @@ class Links:
         self._doubts.follow(doomed.ino, link.ino)
         self.take_place(link.id, doomed, due_ns)
 
+    def detach(self, link: LinkId) -> None:
+        """Take a stored name out of the desired tree, for `attach` in the same transaction."""
+        self._execute("UPDATE links SET parent = NULL, name = NULL WHERE id = ?", (link,))
+
+    def attach(self, link: Link, attrs: int) -> None:
+        """The desired place of a stored name is its actual one again, where it has these attributes of ours."""
+        self._execute(
+            "UPDATE links SET parent = at_parent, name = at_name, at_attrs = ? WHERE id = ?", (attrs, link.id)
+        )
+        self.settle(link.id)
+
     def settle(self, link: LinkId) -> bool:
         """Nothing is pending if both halves agree; returns whether they do."""
         cursor = self._execute(
@@ -368,3 +426,9 @@ class Links:
         self._execute("DELETE FROM links WHERE id = ?", (link,))
         self._execute("DELETE FROM memos WHERE link = ?", (link,))
         self._doubts.end(link)
+        self._dropped.append(link)
+
+    def take_dropped(self) -> list[LinkId]:
+        """The rows deleted since the last call: whoever waits for one of them waits in vain."""
+        dropped, self._dropped = self._dropped, []
+        return dropped

@@ -9,7 +9,6 @@ from __future__ import annotations
 import logging
 import random
 import time
-from collections import defaultdict
 from collections.abc import Callable
 from dataclasses import replace
 
@@ -37,6 +36,7 @@ from cloudfs.writeback.health import Health
 from cloudfs.writeback.perform import Performer
 from cloudfs.writeback.plan import Action, Facts, Step, aside_name, plan
 from cloudfs.writeback.turns import Place, Turns
+from cloudfs.writeback.waiting import Waiting
 
 _log = logging.getLogger(__name__)
 _BATCH = 64
@@ -87,9 +87,7 @@ class Uploader:
         self._insisted: set[LinkId] = set()
         self._active: set[LinkId] = set()
         self._turns = Turns(catalog.links)
-        self._waits_for: dict[LinkId, LinkId] = {}
-        self._waiters: defaultdict[LinkId, set[LinkId]] = defaultdict(set)
-        self._held_up: set[LinkId] = set()
+        self._waiting = Waiting()
         self._wake = trio.Event()
         self._sleeps_until_ns = 0
         self._progress = trio.Event()
@@ -137,13 +135,14 @@ class Uploader:
                     await self._wake.wait()
 
     def _start_due(self, nursery: trio.Nursery) -> None:
+        self._waiting.gone(self._catalog.links.take_dropped())
         limit = self._allowed()
         if len(self._active) >= limit:
             return
-        for link in self._catalog.pending.due(time.time_ns(), limit + _BATCH + len(self._waits_for)):
+        for link in self._catalog.pending.due(time.time_ns(), limit + _BATCH + len(self._waiting)):
             if len(self._active) >= limit:
                 return
-            if link not in self._active and link not in self._waits_for:
+            if link not in self._active and link not in self._waiting:
                 self._active.add(link)
                 nursery.start_soon(self._advance, link)
         if not self._active:
@@ -195,7 +194,7 @@ class Uploader:
 
     async def _step(self, link_id: LinkId) -> bool:
         """Whether anything was done: not if it was deferred, or has to wait."""
-        self._held_up.discard(link_id)
+        self._waiting.held_up.discard(link_id)
         link = self._catalog.links.get(link_id)
         if link is None or link.pending_ns is None:
             return False
@@ -252,9 +251,9 @@ class Uploader:
     def _plan(self, link: Link) -> Action:
         facts = self._facts(link)
         action = plan(facts, self._capabilities)
-        if action.step is Step.WAIT and action.other is not None and self._is_ring(link.id, action.other):
+        if action.step is Step.WAIT and action.other is not None and self._waiting.is_ring(link.id, action.other):
             action = plan(replace(facts, ring=True), self._capabilities)
-            self._waits_for.pop(action.other or link.id, None)
+            self._waiting.end(action.other or link.id)
         return action
 
     def _facts(self, link: Link) -> Facts:
@@ -309,26 +308,17 @@ class Uploader:
         if blocker is None or (blocker.pending_ns is None and other not in self._active):
             self._catalog.pending.defer(link.id, time.time_ns() + 10_000_000)
             return
-        if blocker.attempts or blocker.parked or other in self._held_up:
-            self._held_up.add(link.id)
+        if blocker.attempts or blocker.parked or other in self._waiting.held_up:
+            self._waiting.held_up.add(link.id)
             due = max(blocker.pending_ns or 0, time.time_ns()) + 1_000_000
             self._catalog.pending.defer(link.id, due)
             return
-        self._waits_for[link.id] = other
-        self._waiters[other].add(link.id)
+        self._waiting.begin(link.id, other)
         self._catalog.pending.hasten(other, time.time_ns())
 
-    def _is_ring(self, link: LinkId, other: LinkId) -> bool:
-        seen: set[LinkId] = set()
-        while other in self._waits_for and other not in seen:
-            seen.add(other)
-            other = self._waits_for[other]
-        return other == link
-
     def _done(self, link: LinkId, *, progress: bool) -> None:
-        if link not in self._waits_for:
-            for waiter in self._waiters.pop(link, ()):
-                self._waits_for.pop(waiter, None)
+        if link not in self._waiting:
+            self._waiting.wake(link)
         if progress:
             self._progress.set()
             self._progress = trio.Event()

@@ -12,6 +12,7 @@ import tempfile
 from pathlib import Path
 
 import pytest
+import trio
 from hypothesis import HealthCheck, given, settings
 
 from cloudfs.stores.base import Capabilities
@@ -21,6 +22,8 @@ from tests.writeback.clock import run
 from tests.writeback.play import Play
 from tests.writeback.script import Step, deaths, faults, losses, open_files, quiet_events, scripts
 
+VIRTUAL_DAY = 86_400.0
+"""Seconds, which take no time: a script that is not at its end by then never will be."""
 EXAMPLES = int(os.environ.get("CLOUDFS_TEST_EXAMPLES", "60"))
 STORES = {
     "everything": EVERYTHING,
@@ -46,7 +49,8 @@ def play(script: list[Step], can: Capabilities, cache_size: int = 1 << 30) -> No
     with tempfile.TemporaryDirectory() as home:
 
         async def perform() -> None:
-            await Play(Path(home), can, cache_size=cache_size).perform(script)
+            with trio.fail_after(VIRTUAL_DAY):
+                await Play(Path(home), can, cache_size=cache_size).perform(script)
 
         run(perform)
 

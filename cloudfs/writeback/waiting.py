@@ -1,0 +1,57 @@
+"""Which names wait for which: a file for its directory, a name for the object that is still in its place."""
+
+from __future__ import annotations
+
+from collections import defaultdict
+from collections.abc import Iterable
+
+from cloudfs.types import LinkId
+
+
+class Waiting:
+    """Every name waits for at most one other. Plain data: who waits is not asked again before it is woken.
+
+    ``held_up`` are names that would wait for one that is failing: they have another look when that is tried again.
+    """
+
+    def __init__(self) -> None:
+        self.held_up: set[LinkId] = set()
+        self._for: dict[LinkId, LinkId] = {}
+        self._waiters: defaultdict[LinkId, set[LinkId]] = defaultdict(set)
+
+    def __contains__(self, link: LinkId) -> bool:
+        return link in self._for
+
+    def __len__(self) -> int:
+        return len(self._for)
+
+    def begin(self, link: LinkId, other: LinkId) -> None:
+        """``link`` waits for ``other`` from now on."""
+        self._for[link] = other
+        self._waiters[other].add(link)
+
+    def end(self, link: LinkId) -> None:
+        """``link`` may be asked again."""
+        other = self._for.pop(link, None)
+        if other is not None:
+            self._waiters[other].discard(link)
+
+    def wake(self, other: LinkId) -> None:
+        """``other`` got somewhere: all that waited for it may be asked again."""
+        for waiter in self._waiters.pop(other, ()):
+            self._for.pop(waiter, None)
+
+    def gone(self, links: Iterable[LinkId]) -> None:
+        """Names that do not exist any more wait for nothing, and nobody waits for them."""
+        for link in links:
+            self.held_up.discard(link)
+            self.end(link)
+            self.wake(link)
+
+    def is_ring(self, link: LinkId, other: LinkId) -> bool:
+        """Whether ``other`` waits for ``link``, itself or through others."""
+        seen: set[LinkId] = set()
+        while other in self._for and other not in seen:
+            seen.add(other)
+            other = self._for[other]
+        return other == link
