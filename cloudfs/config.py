@@ -129,6 +129,12 @@ def load_config(path: Path | None = None) -> Config:
     return _read(file) if file else Config(None, {})
 
 
+def config_file() -> Path:
+    """Where the configuration is, or will be if there is none yet."""
+    named = os.environ.get("CLOUDFS_CONFIG")
+    return Path(named) if named else next((file for file in config_files() if file.exists()), config_files()[0])
+
+
 def config_files() -> tuple[Path, ...]:
     """Where the configuration may be if ``$CLOUDFS_CONFIG`` does not say: the user's, then the machine's."""
     return platformdirs.user_config_path("cloudfs") / "config.toml", SITE_FILE
@@ -181,20 +187,27 @@ def _unknown_remote(name: str, config: Config) -> str:
     return f"there is no remote {name} in {config.file}; {near}"
 
 
-def _read(file: Path) -> Config:
+def parse_config(file: Path, text: str, mode: int = 0o600) -> Config:
+    """What ``text`` says if it stands in ``file`` with these permissions. Raises `UsageError`."""
     try:
-        with open(file, "rb") as opened:
-            mode = stat.S_IMODE(os.fstat(opened.fileno()).st_mode)
-            tables = tomllib.load(opened)
-    except (OSError, UnicodeDecodeError) as error:
-        reason = error.strerror if isinstance(error, OSError) else "it is not UTF-8 text"
-        raise UsageError(f"cannot read the configuration {file}: {reason}") from None
+        tables = tomllib.loads(text)
     except tomllib.TOMLDecodeError as error:
         raise UsageError(f"{file}: {error}") from None
     _check_keys(file, "", tables, ["remote"])
     remotes = _table(file, "remote", tables.get("remote", {}))
     _check_secrecy(file, mode, remotes)
     return Config(file, {name: _remote(file, name, table) for name, table in remotes.items()})
+
+
+def _read(file: Path) -> Config:
+    try:
+        with open(file, encoding="utf-8") as opened:
+            mode = stat.S_IMODE(os.fstat(opened.fileno()).st_mode)
+            text = opened.read()
+    except (OSError, UnicodeDecodeError) as error:
+        reason = error.strerror if isinstance(error, OSError) else "it is not UTF-8 text"
+        raise UsageError(f"cannot read the configuration {file}: {reason}") from None
+    return parse_config(file, text, mode)
 
 
 def _remote(file: Path, name: str, value: object) -> Remote:

@@ -24,6 +24,14 @@ def complete_source(ctx: click.Context, param: click.Parameter, incomplete: str)
     return [f"{name}:" for name in names if name.startswith(incomplete)]
 
 
+def complete_remote(ctx: click.Context, param: click.Parameter, incomplete: str) -> list[str]:
+    """The names of the remotes of the configuration."""
+    try:
+        return [name for name in load_config().remotes if name.startswith(incomplete)]
+    except CloudfsError:
+        return []
+
+
 def complete_options(ctx: click.Context, param: click.Parameter, incomplete: str) -> list[str]:
     """The mount option after the last comma."""
     before, comma, last = incomplete.rpartition(",")

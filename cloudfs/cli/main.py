@@ -17,6 +17,7 @@ _COMMANDS = {
     "wait": "cloudfs.cli.wait:command",
     "flush": "cloudfs.cli.uploads:flush",
     "retry": "cloudfs.cli.uploads:retry",
+    "remote": "cloudfs.cli.remote:command",
     "completion": "cloudfs.cli.completion:command",
 }
 

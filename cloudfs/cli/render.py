@@ -17,7 +17,7 @@ def render_list(statuses: Sequence[dict[str, Any]]) -> list[str]:
     if not statuses:
         return ["nothing is mounted"]
     head = ("MOUNTPOINT", "SOURCE", "STATE", "PENDING", "PARKED", "CACHE")
-    return _columns([head, *(_row(status) for status in statuses)])
+    return columns([head, *(_row(status) for status in statuses)])
 
 
 def render_one(status: dict[str, Any]) -> list[str]:
@@ -27,12 +27,12 @@ def render_one(status: dict[str, Any]) -> list[str]:
         ("source", printable(status["source"])),
         ("state", printable(f"{status['state']}{reason}")),
         ("pending", _pending(status["pending"])),
-        ("cache", _part(status["cache"]["used"], status["cache"]["limit"])),
-        ("store", _part(status["store"]["used"], status["store"]["total"])),
+        ("cache", show_part(status["cache"]["used"], status["cache"]["limit"])),
+        ("store", show_part(status["store"]["used"], status["store"]["total"])),
     ]
     return [
         printable(status["mountpoint"]),
-        *(f"  {line}" for line in _columns(rows)),
+        *(f"  {line}" for line in columns(rows)),
         *_section("uploading", [_upload(upload) for upload in status["uploading"]], _UPLOADS_SHOWN),
         *_section("parked", [f"{entry['path']}: {entry['reason']}" for entry in status["parked"]], _PARKED_SHOWN),
     ]
@@ -45,11 +45,11 @@ def _row(status: dict[str, Any]) -> tuple[str, ...]:
         printable(status["state"]),
         _pending(status["pending"]),
         str(len(status["parked"])),
-        _part(status["cache"]["used"], status["cache"]["limit"]),
+        show_part(status["cache"]["used"], status["cache"]["limit"]),
     )
 
 
-def _columns(rows: Sequence[Sequence[str]]) -> list[str]:
+def columns(rows: Sequence[Sequence[str]]) -> list[str]:
     """Left-aligned columns, two spaces apart."""
     widths = [max(len(row[column]) for row in rows) for column in range(len(rows[0]))]
     return ["  ".join(cell.ljust(width) for cell, width in zip(row, widths, strict=True)).rstrip() for row in rows]
@@ -73,7 +73,7 @@ def _pending(pending: dict[str, Any]) -> str:
     return f"{show_count(pending['files'], 'file')}, {show_size(pending['bytes'])}" if pending["files"] else "nothing"
 
 
-def _part(used: int | None, whole: int | None) -> str:
+def show_part(used: int | None, whole: int | None) -> str:
     if used is None:
         return "unknown"
     return show_size(used) if whole is None else f"{show_size(used)} of {show_size(whole)}"
