@@ -15,7 +15,7 @@ Names that come out of a store are checked with `valid_name` by the caller as we
 
 from __future__ import annotations
 
-from collections.abc import AsyncIterator, Sequence
+from collections.abc import AsyncGenerator, Sequence
 from dataclasses import dataclass
 from typing import Protocol
 
@@ -127,7 +127,8 @@ class Known:
 
     ``kept`` are the ranges that are the same, at the same offsets, in ``version`` of the object at ``location``;
     ``pieces`` were sent before. Ordered and disjoint, each and together. A store may always ignore this and read
-    everything from the source, for which it must be able to ask for every byte.
+    everything from the source, for which it must be able to ask for every byte; and it does so by itself if
+    ``location`` does not have ``version`` (any more), so that what is wrong here costs time and nothing else.
     """
 
     location: Location | None = None
@@ -197,10 +198,15 @@ class Transfer(Protocol):
 
 
 class Pieces(Protocol):
-    """Sends large files before they are complete: pieces leave, and their space is free, while more is written."""
+    """Sends large files before they are complete: pieces leave, and their space is free, while more is written.
+
+    The caller sends every whole piece of a large file like this, closed files as well, several at once, and writes each
+    of them down as soon as it is there. So what a broken upload has to send again is a piece, never the file, and a
+    `Store.put` finds all of it in `Known.pieces` but the end, which it sends by itself. It needs no `Transfer.remember`.
+    """
 
     size: int
-    """Bytes of a piece; only the last one of a file is shorter."""
+    """Bytes of a piece; each begins at a multiple of it. Of 64 KiB a multiple, so that the cache can keep the rest."""
 
     async def put(self, location: Location, source: Source, start: int, stop: int) -> Piece:
         """Send bytes ``[start, stop)`` of a file that will be put at, or near, ``location``.
@@ -215,17 +221,21 @@ class Pieces(Protocol):
         ...
 
     async def drop(self, piece: Piece) -> None:
-        """It is not needed after all: its bytes changed, or the file was deleted. Gone already is success."""
+        """It is not needed after all: its bytes changed, or the file was deleted. Gone already is success.
+
+        Not called for a piece that an object may own, because a `Store.put` with it was not answered.
+        """
         ...
 
 
 class Walker(Protocol):
     """Lists trees in fewer requests than a `Store.list` of every directory."""
 
-    def walk(self, directory: Location) -> AsyncIterator[Listing]:
+    def walk(self, directory: Location) -> AsyncGenerator[Listing, None]:
         """Every directory of the tree under ``directory``, itself included, each once and whole, in any order.
 
         Raises as `Store.list` does.
+        The caller closes it when it has had enough, and may wait for long between two listings.
         """
         ...
 
