@@ -5,10 +5,11 @@ from __future__ import annotations
 from typing import Any
 
 from cloudfs.daemon.control import Handler, Report
+from cloudfs.daemon.ending import Ending
 from cloudfs.daemon.parts import Parts
 
 
-def handlers(parts: Parts) -> dict[str, Handler]:
+def handlers(parts: Parts, ending: Ending) -> dict[str, Handler]:
     """Each command by its name."""
     status = parts.status
 
@@ -17,6 +18,9 @@ def handlers(parts: Parts) -> dict[str, Handler]:
 
     async def wait(arguments: dict[str, Any], report: Report) -> object:
         return await status.wait([str(path) for path in arguments["paths"]], arguments.get("timeout"), report)
+
+    async def unmounting(arguments: dict[str, Any], report: Report) -> object:
+        return await ending.unmounting(arguments.get("timeout"), report)
 
     async def flush(arguments: dict[str, Any], report: Report) -> object:
         status.hasten()
@@ -30,4 +34,4 @@ def handlers(parts: Parts) -> dict[str, Handler]:
         parts.session.stop()
         return {}
 
-    return {"status": show, "wait": wait, "flush": flush, "retry": retry, "stop": stop}
+    return {"status": show, "wait": wait, "unmounting": unmounting, "flush": flush, "retry": retry, "stop": stop}

@@ -10,6 +10,9 @@ The commands, their arguments and what they give (``daemon/wire.py`` has the fra
     their whole sizes, those being uploaded included, and how far these are. The result
     ``{"parked": [{"path", "reason"}], "pending": {"files", "bytes"}}`` comes when the wait is over, or when
     ``timeout`` seconds are: only then is ``pending`` more than nothing. What is parked does not count as pending.
+``unmounting`` (timeout?)
+    For a client that unmounts when it gets the event ``{"unmount": true}``. Stores what was written until then, gives
+    what `wait` gives, with its events, and has the driver live that long.
 ``flush``
     Uploads now what is waiting for its time.
 ``retry``

@@ -9,7 +9,6 @@ import gc
 import logging
 import os
 import resource
-import signal
 from collections.abc import Callable, Iterator
 from pathlib import Path
 
@@ -19,7 +18,9 @@ from cloudfs.catalog.catalog import Catalog
 from cloudfs.daemon.commands import handlers
 from cloudfs.daemon.control import ControlServer
 from cloudfs.daemon.crash import CrashPoints
+from cloudfs.daemon.ending import Ending
 from cloudfs.daemon.mountinfo import mounted_at, read_mounts
+from cloudfs.daemon.notify import Notifier
 from cloudfs.daemon.parts import Parts, build, root_attributes
 from cloudfs.daemon.registry import Registry
 from cloudfs.daemon.request import MountRequest
@@ -28,7 +29,6 @@ from cloudfs.errors import StateInUse
 from cloudfs.fuse.session import Session
 
 _log = logging.getLogger(__name__)
-_SIGNALS = (signal.SIGTERM, signal.SIGINT, signal.SIGHUP)
 
 
 def serve(request: MountRequest, ready: Callable[[], None]) -> None:
@@ -89,52 +89,57 @@ async def _serve(request: MountRequest, ready: Callable[[], None]) -> None:
 
 async def _run(request: MountRequest, parts: Parts, ready: Callable[[], None], nursery: trio.Nursery) -> None:
     """Serve until the mount is gone. What is not stored by then stays queued for the next mount."""
+    notifier = Notifier.from_environment()
+    ending = Ending(request.mountpoint, parts.status, notifier, parts.session.stop, request.options.umount_timeout)
     registry = Registry()
     record = registry.register(request.mountpoint, request.source.text)
-    unmount = True
     try:
-        await parts.directories.learn_root()
-        await nursery.start(ControlServer(record.socket, handlers(parts)).serve)
-        for task in (
-            parts.catalog.database.settle_forever,
-            parts.catalog.database.checkpoint_forever,
-            parts.staging.prepare_forever,
-            parts.directories.follow,
-            parts.directories.explore_forever,
-            parts.capacity.follow,
-            parts.uploader.run,
-            functools.partial(_stop_on_signal, parts.session),
-            functools.partial(_sweep, parts),
-            functools.partial(parts.notices.deliver_forever, parts.session.forget_name),
-            functools.partial(_announce, parts.session, ready),
-        ):
-            nursery.start_soon(task)
-        await parts.session.run()
-        unmount = False
+        with _kernel_mount(request.mountpoint, parts.session):
+            await parts.directories.learn_root()
+            await nursery.start(ControlServer(record.socket, handlers(parts, ending)).serve)
+            for task in (
+                parts.catalog.database.settle_forever,
+                parts.catalog.database.checkpoint_forever,
+                parts.staging.prepare_forever,
+                parts.directories.follow,
+                parts.directories.walk_forever,
+                parts.directories.explore_forever,
+                parts.capacity.follow,
+                parts.uploader.run,
+                ending.follow_signals,
+                functools.partial(_sweep, parts),
+                functools.partial(parts.notices.deliver_forever, parts.session.forget_name),
+                functools.partial(_announce, parts, notifier, ready),
+            ):
+                nursery.start_soon(task)
+            await parts.session.run()
+        parts.files.let_go_of_all()
+        await ending.finish()
         _log.info("unmounted; %d names are not stored yet", parts.catalog.pending.count())
     finally:
-        parts.session.close(unmount=unmount or _still_mounted(request.mountpoint))
         with trio.CancelScope(shield=True):
             await parts.cache.aclose()
         registry.unregister(record)
 
 
-def _still_mounted(mountpoint: Path) -> bool:
-    """Whether the loop ended for another reason than unmounting (a signal)."""
-    return mounted_at(mountpoint, read_mounts()) is not None
+@contextlib.contextmanager
+def _kernel_mount(mountpoint: Path, session: Session) -> Iterator[None]:
+    """Closes the session at the end, and takes the mount away if it is still there: nobody would answer for it."""
+    present = mounted_at(mountpoint, read_mounts())
+    try:
+        yield
+    finally:
+        # Somebody may have unmounted it, and mounted something else meanwhile.
+        now = mounted_at(mountpoint, read_mounts())
+        session.close(unmount=now is not None and present is not None and now.device == present.device)
 
 
-async def _announce(session: Session, ready: Callable[[], None]) -> None:
+async def _announce(parts: Parts, notifier: Notifier, ready: Callable[[], None]) -> None:
     """Say that the mount is usable once it has answered a request."""
-    await session.widen_read_ahead()
+    await parts.session.widen_read_ahead()
     ready()
-
-
-async def _stop_on_signal(session: Session) -> None:
-    with trio.open_signal_receiver(*_SIGNALS) as signals:
-        async for number in signals:
-            _log.info("stopping on %s", signal.Signals(number).name)
-            session.stop()
+    notifier.ready()
+    await notifier.report_forever(parts.status.summary)
 
 
 async def _sweep(parts: Parts) -> None:

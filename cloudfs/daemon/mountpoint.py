@@ -95,6 +95,12 @@ def unmount(mountpoint: Path, *, lazy: bool = False) -> None:
     raise UsageError(f"cannot unmount {mountpoint}: {complaint or 'no reason was given'}")
 
 
+def flush(mountpoint: Path, seconds: float) -> None:
+    """Have the kernel write what it holds of open files, as far as that gets within ``seconds``. Never raises."""
+    with suppress(OSError, subprocess.TimeoutExpired):
+        subprocess.run(["sync", "-f", "--", mountpoint], capture_output=True, timeout=seconds, check=False)
+
+
 def register_helper(mountpoint: Path, source: str) -> None:
     """Have umount(8) call ``umount.cloudfs``, which waits for uploads, where that is installed. For root only.
 

@@ -74,6 +74,12 @@ class Status:
             "options": self._options(),
         }
 
+    def summary(self) -> str:
+        """One line, for systemd; cheap."""
+        names = self._catalog.pending.count()
+        left = f"{names} names to be stored" if names else "everything is stored"
+        return f"{self._health.state}; {left}"
+
     def _options(self) -> dict[str, Any]:
         options = dataclasses.asdict(self._request.options)
         options |= {"state_dir": self._request.state_dir, "cache_dir": self._request.cache_dir}

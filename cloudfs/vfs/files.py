@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import errno
 import os
 import time
@@ -103,6 +104,12 @@ class Files:
         """The last ``close()`` of a handle; its file may be sent now."""
         file = self._handles.pop(handle)
         self._give_back(file)
+
+    def let_go_of_all(self) -> None:
+        """There is no kernel any more that could close what is open: as if it had. Failures are kept where they are."""
+        for handle in list(self._handles):
+            with contextlib.suppress(CloudfsError, OSError):
+                self.release(handle)
 
     async def fsync(self, handle: int) -> None:
         """What was written survives a power cut from here on."""
