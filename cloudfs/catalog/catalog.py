@@ -71,6 +71,9 @@ class Catalog:
         """Somebody (an open file, the kernel) uses this inode: keep it, also without a name, until `let_go`."""
         self._held[ino] = self._held.get(ino, 0) + 1
 
+    def is_held(self, ino: int) -> bool:
+        return ino in self._held
+
     def orphaned(self, ino: int) -> None:
         """The inode lost its last name, but the kernel still knows it: keep it until `forgotten`."""
         self._orphans.add(ino)

@@ -75,6 +75,10 @@ class Merging:
         with self._catalog:
             self._catalog.nodes.save(node)
 
+    def attributes(self, entry: Entry) -> Attributes:
+        """Those the mount shows of an object of the store."""
+        return entry.attributes or self._defaults.attributes(entry)
+
     def arrival(self, directory: Inode, entry: Entry) -> Sequence[Stale]:
         """One object that is not in the catalogue, under a name that is free in the desired tree."""
         self._arrive(directory, entry)
@@ -157,7 +161,7 @@ class Merging:
 
     def _arrive(self, directory: Inode, entry: Entry) -> None:
         catalog = self._catalog
-        attributes = entry.attributes or self._defaults.attributes(entry)
+        attributes = self.attributes(entry)
         twin = self._twin(entry, attributes)
         if twin is not None:
             self._another_name(directory, entry, *twin)

@@ -136,11 +136,11 @@ class Pending:
     def unsent(self, after: int, limit: int) -> list[Unsent]:
         """The next pending names after a link id, in order of their ids."""
         rows = self._execute(
-            f"SELECT l.id, l.ino, {_BYTES}, l.since, l.attempts, l.reason, l.parked FROM links l"
+            f"SELECT l.id, l.ino, {_BYTES}, l.since, l.attempts, l.reason, l.parked != 0 FROM links l"
             " JOIN nodes n ON n.ino = l.ino WHERE l.pending IS NOT NULL AND l.id > ? ORDER BY l.id LIMIT ?",
             (after, limit),
         )
-        return [Unsent(*row[:6], bool(row[6])) for row in rows.fetchall()]
+        return [Unsent(*row) for row in rows.fetchall()]
 
     def oldest(self) -> int | None:
         """Since when the change that waits longest is unsent, in seconds since the epoch."""
