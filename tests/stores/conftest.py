@@ -8,12 +8,14 @@ from pathlib import Path
 
 import pytest
 
-from cloudfs.stores.base import Capabilities, Store
+from cloudfs.stores.attributes import AttributesStore
+from cloudfs.stores.base import Capabilities, Entry, Store
 from cloudfs.stores.faults import FaultPlan, FaultyStore
 from cloudfs.stores.local import LocalStore
 from cloudfs.stores.memory import EVERYTHING, MemoryStore
 from cloudfs.stores.memory_tree import MemoryTree
 from cloudfs.stores.sparse import ALGORITHM
+from cloudfs.types import Attributes
 from tests.stores.conformance.bench import Bench
 
 PAGE = 7
@@ -37,6 +39,26 @@ def memory(capabilities: Capabilities) -> Callable[[Path], Bench]:
     return make
 
 
+def with_sidecars(capabilities: Capabilities) -> Callable[[Path], Bench]:
+    """A store that keeps no attributes, in a wrapper that does."""
+
+    def make(_: Path) -> Bench:
+        tree = MemoryTree()
+        by_id = capabilities.stable_identities
+
+        def client() -> Store:
+            return AttributesStore(MemoryStore(tree, capabilities, page=PAGE, walks=True, feeds=by_id), nobody)
+
+        return Bench.of(client)
+
+    return make
+
+
+def nobody(entry: Entry) -> Attributes:
+    """Attributes that no test gives to anything, so that all have to be recorded."""
+    return Attributes(mode=0, uid=4_294_967_294, gid=4_294_967_294, mtime_ns=entry.mtime_ns)
+
+
 def faulty(_: Path) -> Bench:
     """A wrapper that changes nothing, as long as nothing is planned."""
     tree = MemoryTree()
@@ -51,6 +73,11 @@ STORES: Mapping[str, Callable[[Path], Bench]] = {
     "memory-bare": memory(Capabilities(attributes=True, checksum=ALGORITHM, max_size=1 << 40)),
     "memory-plain": memory(Capabilities(checksum=ALGORITHM)),
     "memory-ids": memory(replace(EVERYTHING, stable_identities=True, hard_links=False)),
+    "sidecars": with_sidecars(Capabilities(server_copy=True, directory_move=True, checksum=ALGORITHM)),
+    "sidecars-bare": with_sidecars(Capabilities()),
+    "sidecars-ids": with_sidecars(
+        Capabilities(stable_identities=True, directory_move=True, case_sensitive=False, checksum=ALGORITHM)
+    ),
     "faulty": faulty,
 }
 
