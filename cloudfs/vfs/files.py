@@ -13,7 +13,7 @@ import trio
 from cloudfs.cache.contract import CachedContent
 from cloudfs.catalog.catalog import Catalog
 from cloudfs.catalog.nodes import Node
-from cloudfs.errors import CloudfsError, NoSpace, StoreReadOnly, TooLarge
+from cloudfs.errors import CloudfsError, NoSpace, NotFound, StoreReadOnly, TooLarge, VersionMismatch
 from cloudfs.vfs.space import Space
 from cloudfs.writeback.contents import Contents, read_through
 from cloudfs.writeback.health import Health
@@ -219,13 +219,22 @@ class Files:
     async def read(self, handle: int, offset: int, size: int) -> bytes:
         """The bytes, fetched where necessary. Raises store errors."""
         file = self._handles[handle]
-        stop = min(offset + size, file.node.size)
-        if offset >= stop:
+        while True:
+            seen = file.node.content, self._staged(file)
+            try:
+                return await self._read(file, offset, min(offset + size, file.node.size))
+            except (NotFound, VersionMismatch):
+                # What we read from was replaced at the store by what was written here: that is what to read now.
+                if seen == (file.node.content, self._staged(file)):
+                    raise
+
+    async def _read(self, file: OpenFile, start: int, stop: int) -> bytes:
+        if start >= stop:
             return b""
         staged = self._staged(file)
         if staged is not None:
-            return await read_through(staged, self._base(file, staged), offset, stop)
-        return await self._content(file).read(offset, stop)
+            return await read_through(staged, self._base(file, staged), start, stop)
+        return await self._content(file).read(start, stop)
 
     def _base(self, file: OpenFile, staged: Staged) -> CachedContent | None:
         return self._opened(file, staged.base, staged.visible) if staged.base else None
