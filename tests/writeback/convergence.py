@@ -13,7 +13,7 @@ from pathlib import Path
 
 import pytest
 import trio
-from hypothesis import HealthCheck, given, settings
+from hypothesis import HealthCheck, Phase, given, settings
 
 from cloudfs.stores.base import Capabilities
 from cloudfs.stores.memory import EVERYTHING
@@ -41,6 +41,7 @@ pytestmark = [
 thoroughly = settings(
     max_examples=EXAMPLES,
     deadline=None,
+    phases=[phase for phase in Phase if phase is not Phase.explain],
     suppress_health_check=[HealthCheck.too_slow, HealthCheck.function_scoped_fixture],
 )
 
