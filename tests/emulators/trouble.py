@@ -67,10 +67,12 @@ class Trouble:
 
     def around(self, handler: Handler, kind_of: Any) -> Handler:
         async def guarded(request: Request) -> Answer:
-            answer = await self._troubled(request, handler)
             self.requests[kind_of(request)] += 1
-            self.bytes_in += request.received
-            self.bytes_out += answer.size
+            try:
+                answer = await self._troubled(request, handler)
+                self.bytes_out += answer.size
+            finally:
+                self.bytes_in += request.received
             return answer
 
         return guarded
