@@ -21,6 +21,8 @@ THROTTLED = frozenset({429, 498, 503})
 """The server asks for fewer requests, or has no capacity left: everybody slows down. (498 is Swift's own.)"""
 _PASSING = frozenset({408, 425, 499, 500, 502, 504})
 """It was bad luck, and may go well the next time."""
+_FULL = 507
+"""Trying again does not help: there is no room."""
 _FIRST_PAUSE = 0.2
 _LONGEST_PAUSE = 8.0
 
@@ -76,7 +78,7 @@ class Calls:
             until = self.pacer.throttled_until
             wait = max(0.0, until - self._now()) if until is not None else 0.0
             return Unavailable(f"{request}: the server asks for patience ({answer.status})", retry_after=wait)
-        if answer.status in _PASSING or answer.status > 504:
+        if answer.status in _PASSING or (answer.status > 504 and answer.status != _FULL):
             return BrokenAnswer(f"{request}: the server failed ({answer.status} {answer.text()})")
         self.pacer.succeeded()
         return answer
