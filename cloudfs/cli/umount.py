@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
+import time
 from pathlib import Path
 
 import click
 
 from cloudfs.cli.complete import complete_mountpoint
-from cloudfs.cli.drain import Outcome, drain, report_parked
+from cloudfs.cli.drain import Outcome, drain, drain_unmounting, report_parked
 from cloudfs.cli.duration import duration
 from cloudfs.cli.mounts import Mount, find_mount
 from cloudfs.cli.program import Command, Example, Manual, complain
@@ -26,9 +27,9 @@ _MANUAL = Manual(
     ),
     statuses=(
         ("0", "unmounted, and with --no-wait not given: everything is stored"),
-        ("1", "still mounted, or some files are not stored; the message says which"),
+        ("1", "still mounted, or not all is stored; the message says which"),
         ("2", "wrong usage"),
-        ("130", "interrupted; still mounted"),
+        ("130", "interrupted; what is not stored stays queued"),
     ),
 )
 
@@ -51,11 +52,21 @@ def command(mountpoint: Path, timeout: float | None, no_wait: bool, lazy: bool) 
     if mount.record is None and is_dead(mount.mountpoint):
         _clear_away(mount, no_wait or lazy)
         return
-    if not (no_wait or lazy):
-        _wait(mount, timeout)
-    unmount(mount.mountpoint, lazy=lazy)
+    left = ""
+    if no_wait or lazy:
+        unmount(mount.mountpoint, lazy=lazy)
+    else:
+        left = _store_and_unmount(mount, timeout)
     if mount.record and not lazy and not await_exit(mount.record.pid, mount.record.born, _EXIT_SECONDS):
-        raise UsageError(f"{mount.mountpoint} is unmounted, but its daemon (process {mount.record.pid}) has not ended")
+        raise UsageError(
+            f"{mount.mountpoint} is unmounted, but its daemon (process {mount.record.pid}) has not ended; "
+            "programs in another mount namespace (a container, a service with private mounts) may still use it"
+        )
+    if left:
+        raise UsageError(
+            f"{mount.mountpoint} is unmounted, and not all is stored: {left}; it is kept on this machine, and the next "
+            f"mount goes on with it: cloudfs mount {mount.source} {mount.mountpoint}"
+        )
 
 
 def _clear_away(mount: Mount, unconcerned: bool) -> None:
@@ -69,17 +80,28 @@ def _clear_away(mount: Mount, unconcerned: bool) -> None:
     complain(message)
 
 
-def _wait(mount: Mount, timeout: float | None) -> None:
-    """Returns if everything is stored, else raises `UsageError`."""
+def _store_and_unmount(mount: Mount, timeout: float | None) -> str:
+    """Store, then unmount: '' if all is stored, else what is left. Raises `UsageError` if it is still mounted.
+
+    ``timeout`` is what a person says now, who can decide anew when it is over. The mount option is the word of
+    somebody who is not here: the machine may be going down, so then the mount goes with what it has.
+    """
+    began = time.monotonic()
     try:
-        drained = drain(mount, [""], _configured_timeout(mount) if timeout is None else timeout)
+        limit = _configured_timeout(mount) if timeout is None else timeout
+        drained = drain(mount, [""], limit)
     except (DaemonGone, DaemonRefused, DaemonSilent) as error:
         raise UsageError(f"{mount.mountpoint} is still mounted: {error}; {_way_on(mount)}") from None
     report_parked(mount, drained)
-    if drained.outcome is Outcome.LATE:
+    if drained.outcome is Outcome.LATE and timeout is not None:
         raise UsageError(f"{mount.mountpoint} is still mounted: {drained.left}; {_way_on(mount)}")
     if drained.outcome is Outcome.PARKED:
         raise UsageError(f"{mount.mountpoint} is still mounted, because not all is stored; {_way_on(mount)}")
+    rest = None if limit is None else max(0.0, limit - (time.monotonic() - began))
+    late = drain_unmounting(mount, lambda: unmount(mount.mountpoint), rest)
+    if late.outcome is Outcome.PARKED:
+        report_parked(mount, late)
+    return "" if late.outcome is Outcome.STORED else late.left or "some files are parked"
 
 
 def _configured_timeout(mount: Mount) -> float | None:

@@ -3,11 +3,9 @@
 from __future__ import annotations
 
 import contextlib
-import fcntl
 import functools
 import gc
 import logging
-import os
 import resource
 from collections.abc import Callable, Iterator
 from pathlib import Path
@@ -19,13 +17,13 @@ from cloudfs.daemon.commands import handlers
 from cloudfs.daemon.control import ControlServer
 from cloudfs.daemon.crash import CrashPoints
 from cloudfs.daemon.ending import Ending
+from cloudfs.daemon.lock import locked
 from cloudfs.daemon.mountinfo import mounted_at, read_mounts
 from cloudfs.daemon.notify import Notifier
 from cloudfs.daemon.parts import Parts, build, root_attributes
 from cloudfs.daemon.registry import Registry
 from cloudfs.daemon.request import MountRequest
 from cloudfs.daemon.stores import open_store
-from cloudfs.errors import StateInUse
 from cloudfs.fuse.session import Session
 
 _log = logging.getLogger(__name__)
@@ -33,7 +31,7 @@ _log = logging.getLogger(__name__)
 
 def serve(request: MountRequest, ready: Callable[[], None]) -> None:
     """Mount, call ``ready`` once it is usable, and serve until it is unmounted. Raises `UsageError`."""
-    with _locked(request.state_dir):
+    with locked(request.state_dir, request.mountpoint):
         # What was imported lives for ever, and requests leave little behind: collecting seldom saves CPU.
         gc.freeze()
         _allow_many_files()
@@ -46,26 +44,6 @@ def _allow_many_files() -> None:
     _soft, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
     with contextlib.suppress(ValueError, OSError):
         resource.setrlimit(resource.RLIMIT_NOFILE, (hard, hard))
-
-
-@contextlib.contextmanager
-def _locked(state_dir: Path) -> Iterator[None]:
-    """The state directory is ours alone."""
-    fd = os.open(state_dir / "lock", os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o600)
-    try:
-        try:
-            fcntl.flock(fd, fcntl.LOCK_EX | fcntl.LOCK_NB)
-        except BlockingIOError:
-            owner = os.pread(fd, 64, 0).decode(errors="replace").strip() or "unknown"
-            raise StateInUse(
-                f"the state directory {state_dir} is in use by another mount (process {owner}); "
-                "unmount that one first, or give this one a state_dir of its own"
-            ) from None
-        os.ftruncate(fd, 0)
-        os.pwrite(fd, f"{os.getpid()}\n".encode(), 0)
-        yield
-    finally:
-        os.close(fd)
 
 
 async def _serve(request: MountRequest, ready: Callable[[], None]) -> None:

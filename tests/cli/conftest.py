@@ -30,6 +30,9 @@ STATUS: dict[str, Any] = {
     "options": {"umount_timeout": None},
 }
 
+UNMOUNTED: list[dict[str, Any]] = [{"event": {"unmount": True}}, {"result": STORED}]
+"""How ``unmounting`` goes when nothing was written at the last moment."""
+
 # Takes the mount out of the table, and ends its daemon, as the kernel would by ending the connection.
 UMOUNT = """#!/bin/sh
 echo "$(basename "$0") $*" >> "$FAKE_MOUNTINFO.unmounted"
@@ -59,7 +62,8 @@ class World:
         """Start a daemon that answers each command as ``script`` says; its process number."""
         self.mount(mountpoint, source)
         file = self.script(mountpoint)
-        file.write_text(json.dumps({"status": [{"result": {**STATUS, "mountpoint": mountpoint}}], **script}))
+        answers = {"status": [{"result": {**STATUS, "mountpoint": mountpoint}}], "unmounting": UNMOUNTED, **script}
+        file.write_text(json.dumps(answers))
         command = [sys.executable, "-m", "tests.cli.fake_daemon", mountpoint, source, str(file)]
         daemon = subprocess.Popen(command, stdout=subprocess.PIPE, text=True, env=self.environment)
         self.daemons.append(daemon)

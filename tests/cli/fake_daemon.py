@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import json
 import os
+import signal
 import sys
 from functools import partial
 from pathlib import Path
@@ -26,6 +27,33 @@ def note_and_look_up(script: Path, command: str, arguments: dict[str, Any]) -> l
         requests.write(json.dumps([command, arguments]) + "\n")
     messages: list[Any] = json.loads(script.read_text())[command]
     return messages
+
+
+class Daemon:
+    """Ends on SIGTERM, as soon as nobody waits for an answer."""
+
+    def __init__(self, script: Path) -> None:
+        self._script = script
+        self._talking = 0
+        self._silence = trio.Condition()
+
+    async def answer(self, command: str, arguments: dict[str, Any], report: Report) -> object:
+        self._talking += 1
+        try:
+            return await converse(self._script, command, arguments, report)
+        finally:
+            self._talking -= 1
+            with trio.CancelScope(shield=True):
+                async with self._silence:
+                    self._silence.notify_all()
+
+    async def end_on_signal(self) -> None:
+        with trio.open_signal_receiver(signal.SIGTERM) as signals:
+            async for _ in signals:
+                async with self._silence:
+                    while self._talking:
+                        await self._silence.wait()
+                return
 
 
 async def converse(script: Path, command: str, arguments: dict[str, Any], report: Report) -> object:
@@ -47,11 +75,19 @@ async def converse(script: Path, command: str, arguments: dict[str, Any], report
 async def serve(mountpoint: Path, source: str, script: Path) -> None:
     registry = Registry()
     record = registry.register(mountpoint, source)
-    commands = ("status", "wait", "flush", "retry")
+    commands = ("status", "wait", "unmounting", "flush", "retry")
+    daemon = Daemon(script)
     async with trio.open_nursery() as nursery:
-        handlers = {command: partial(converse, script, command) for command in commands}
+        handlers = {command: partial(daemon.answer, command) for command in commands}
         await nursery.start(ControlServer(record.socket, handlers).serve)
-        print("ready", flush=True)
+        nursery.start_soon(announce)
+        await daemon.end_on_signal()
+        nursery.cancel_scope.cancel()
+
+
+async def announce() -> None:
+    """Signals are caught from here on."""
+    print("ready", flush=True)
 
 
 if __name__ == "__main__":

@@ -21,7 +21,35 @@ def test_it_waits_and_returns_when_the_daemon_has_ended(world: World) -> None:
     assert (done.returncode, done.stdout, done.stderr) == (0, "", "")
     assert world.unmounted == [UMOUNT]
     assert birth(pid) is None
-    assert ["wait", {"paths": [""], "timeout": None}] in world.requests("/mnt/backup")
+    assert world.requests("/mnt/backup")[-2:] == [
+        ["wait", {"paths": [""], "timeout": None}],
+        ["unmounting", {"timeout": None}],
+    ]
+
+
+def test_what_was_written_at_the_last_moment_is_stored_too(world: World) -> None:
+    events = [{"unmount": True}, {"files": 1, "bytes": 5, "uploading": []}]
+    world.daemon(
+        "/mnt/backup", wait=[{"result": STORED}], unmounting=[*({"event": e} for e in events), {"result": STORED}]
+    )
+    done = world.run("umount", "/mnt/backup")
+    assert (done.returncode, done.stderr, world.unmounted) == (0, "", [UMOUNT])
+
+
+@pytest.mark.parametrize(
+    ("answer", "left"),
+    [
+        ({"result": LATE}, "3 files (5 MiB) still to be stored"),
+        ({"result": PARKED}, "some files are parked"),
+        ("crash", "the daemon ended before it answered"),
+    ],
+)
+def test_what_could_not_be_stored_in_the_end_is_said(world: World, answer: Any, left: str) -> None:
+    world.daemon("/mnt/backup", wait=[{"result": STORED}], unmounting=[{"event": {"unmount": True}}, answer])
+    done = world.run("umount", "/mnt/backup")
+    assert done.returncode == 1
+    assert f"cloudfs: /mnt/backup is unmounted, and not all is stored: {left}; it is kept" in done.stderr
+    assert done.stderr.endswith("the next mount goes on with it: cloudfs mount backup:photos /mnt/backup\n")
 
 
 @pytest.mark.parametrize(
@@ -47,7 +75,20 @@ def test_the_mount_option_says_how_long_to_wait(world: World) -> None:
     status = {**STATUS, "options": {"umount_timeout": 2.5}}
     world.daemon("/mnt/backup", status=[{"result": status}], wait=[{"result": STORED}])
     assert world.run("umount", "/mnt/backup").returncode == 0
-    assert world.requests("/mnt/backup")[-1] == ["wait", {"paths": [""], "timeout": 2.5}]
+    (wait, within), (unmounting, rest) = world.requests("/mnt/backup")[-2:]
+    assert (wait, within) == ("wait", {"paths": [""], "timeout": 2.5})
+    assert unmounting == "unmounting" and 0 <= rest["timeout"] <= 2.5
+
+
+def test_after_the_time_of_the_mount_option_it_goes_all_the_same(world: World) -> None:
+    """Nobody is there who could decide: the machine may be going down."""
+    status = {**STATUS, "options": {"umount_timeout": 0.5}}
+    late = [{"event": {"unmount": True}}, {"result": LATE}]
+    world.daemon("/mnt/backup", status=[{"result": status}], wait=[{"result": LATE}], unmounting=late)
+    done = world.run("umount", "/mnt/backup")
+    assert done.returncode == 1
+    assert "is unmounted, and not all is stored: 3 files (5 MiB) still to be stored" in done.stderr
+    assert world.unmounted == [UMOUNT]
 
 
 def test_no_wait_asks_nothing(world: World) -> None:
