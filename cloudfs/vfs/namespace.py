@@ -208,7 +208,7 @@ class Namespace:
     def _make_way(self, link: Link, other: Link, node: Node, victim: Node, now: int) -> None:
         """The victim's name goes. Its object, if ours has none yet, is where our bytes will be sent."""
         busy = self._links.is_claimed(link.id, self._links.tick) or self._links.is_claimed(other.id, self._links.tick)
-        alone = victim.nlink == 1
+        alone = victim.nlink == 1 and not self._catalog.is_held(victim.ino)
         inherits = not link.stored and other.stored and other.in_place and not node.is_directory and not busy and alone
         if inherits:
             self._links.take_place(link.id, other, now)

@@ -37,7 +37,8 @@ class Step(Enum):
     SPLIT = auto()
     """A directory that the store cannot move: make it anew, and let what is inside follow name by name."""
     MOVE_ASIDE = auto()
-    """Break a ring of names that wait for each other: take a temporary name, out of everybody's way."""
+    """Take a temporary name, out of everybody's way: to break a ring of names that wait for each other, and for what
+    was deleted but is still being read while its place is wanted."""
     INHERIT = auto()
     """The object of another name of the file, which is to be deleted (`Action.other`), becomes this name's."""
     TAKE_OVER = auto()
@@ -61,8 +62,9 @@ class Facts:
     ``parent`` is the name of its desired directory; ``occupant`` what else the store has in the desired place;
     ``twin`` another name of the same inode that the store has with the current content; ``inside`` some object in
     a directory's actual place; ``heir`` (``occupant_heir``) a name that still needs the object of this name (of the
-    occupant), because no other holds its bytes; ``in_doubt`` whether an earlier call was never answered; ``ring``
-    whether what this name would wait for waits, through others, for this name.
+    occupant), because no other holds its bytes; ``in_use`` (``occupant_in_use``) whether somebody has the file open,
+    whose name is deleted; ``in_doubt`` whether an earlier call was never answered; ``ring`` whether what this name
+    would wait for waits, through others, for this name.
     """
 
     link: Link
@@ -75,6 +77,8 @@ class Facts:
     inside: Link | None = None
     heir: Link | None = None
     occupant_heir: Link | None = None
+    in_use: bool = False
+    occupant_in_use: bool = False
     in_doubt: bool = False
     ring: bool = False
 
@@ -110,7 +114,7 @@ def _plan_removal(facts: Facts) -> Action:
     blocker = facts.inside or facts.heir
     if blocker is not None:
         return Action(Step.WAIT, other=blocker.id)
-    return Action(Step.DELETE)
+    return Action(Step.MOVE_ASIDE if facts.in_use else Step.DELETE)
 
 
 def _plan_in_place(facts: Facts, can: Capabilities) -> Action:
@@ -145,6 +149,7 @@ def _blocked(facts: Facts) -> Action | None:
         return None
     if occupant.doomed and facts.is_directory and not facts.link.stored and not occupant.version:
         return Action(Step.TAKE_OVER, other=occupant.id)
-    if occupant.doomed and not facts.is_directory and occupant.version and facts.occupant_heir is None:
+    needed = facts.occupant_heir is not None or facts.occupant_in_use
+    if occupant.doomed and not facts.is_directory and occupant.version and not needed:
         return None
     return Action(Step.WAIT, other=occupant.id)

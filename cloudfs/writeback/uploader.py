@@ -199,7 +199,7 @@ class Uploader:
         if link is None or link.pending_ns is None:
             return False
         quiet = self._quiet(link)
-        if quiet > 0 and (link.doomed or link_id not in self._insisted):
+        if quiet > 0 and not self._cannot_wait(link):
             self._catalog.pending.defer(link_id, time.time_ns() + int(quiet * 1e9))
             return False
         doubted = self._doubted_above(link)
@@ -225,6 +225,12 @@ class Uploader:
         if action.step not in _SAYS_LITTLE:
             self._recovered()
         return True
+
+    def _cannot_wait(self, link: Link) -> bool:
+        """Whether somebody needs what is to be done for a name although its file is in use."""
+        if not link.doomed:
+            return link.id in self._insisted
+        return self._waiting.is_awaited(link.id) and link.at_name != aside_name(link.id)
 
     def _rearranged_by(self, link: Link, action: Action) -> list[int]:
         """The directories inside which nothing else may happen during the action."""
@@ -274,6 +280,8 @@ class Uploader:
             inside=self._inside(link.ino) if link.doomed and node.is_directory else None,
             heir=self._heir(link) if link.doomed else None,
             occupant_heir=self._heir(occupant) if occupant is not None and occupant.doomed else None,
+            in_use=link.doomed and self._quiet(link) > 0,
+            occupant_in_use=occupant is not None and occupant.doomed and self._quiet(occupant) > 0,
             in_doubt=self._catalog.doubts.get(link.id) is not None,
         )
 

@@ -25,6 +25,10 @@ class Waiting:
     def __len__(self) -> int:
         return len(self._for)
 
+    def is_awaited(self, link: LinkId) -> bool:
+        """Whether somebody waits for ``link``."""
+        return bool(self._waiters.get(link))
+
     def begin(self, link: LinkId, other: LinkId) -> None:
         """``link`` waits for ``other`` from now on."""
         self._for[link] = other

@@ -103,6 +103,8 @@ TABLE: dict[str, tuple[Facts, Capabilities, Action]] = {
         NOTHING,
         wait(DOOMED),
     ),
+    "removed, but it is open, and its place is wanted": (facts(GONE, in_use=True), NOTHING, Action(Step.MOVE_ASIDE)),
+    "what is in the way is open": (facts(name(), occupant=DOOMED, occupant_in_use=True), NOTHING, wait(DOOMED)),
     "removed, empty directory": (of_directory(GONE), NOTHING, Action(Step.DELETE)),
     "removed, what is inside goes first": (of_directory(GONE, inside=OTHER), NOTHING, wait(OTHER)),
     "removed, in a ring: the others give way": (of_directory(GONE, inside=OTHER, ring=True), MOVES, wait(OTHER)),
