@@ -1,20 +1,20 @@
 """What a listing of the store changes in the catalogue: new, changed and vanished objects.
 
-A listing is a picture of some moments ago. What this mount itself touches at the same time (`Links.claimed`, and
-names that are pending) is left alone: the uploader finds out what is the matter with those when it gets to them.
+What this mount itself touches at the same time (`Links.is_claimed`, and names that are pending) is left alone: the
+uploader finds out what is the matter with those when it gets to them. `cloudfs.catalog.survey` merges whole listings.
 """
 
 from __future__ import annotations
 
 import stat
 import time
-from collections.abc import Iterable, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
 
 from cloudfs.catalog.catalog import Catalog
 from cloudfs.catalog.links import Link
 from cloudfs.catalog.nodes import Node
-from cloudfs.stores.base import Entry, valid_name
+from cloudfs.stores.base import Entry
 from cloudfs.types import ROOT, Attributes, Inode
 
 
@@ -46,24 +46,6 @@ class Merging:
         self._catalog = catalog
         self._defaults = defaults
 
-    def listing(self, directory: Inode, entries: Iterable[Entry], since: int) -> list[Stale]:
-        """Merge a whole listing that was begun at `Links.tick` ``since``; the directory is known afterwards."""
-        catalog = self._catalog
-        stale: list[Stale] = []
-        with catalog:
-            known = {link.at_name: link for link in catalog.links.stored_in(directory)}
-            for entry in entries:
-                if not valid_name(entry.name) or catalog.links.touched_since(directory, entry.name, since):
-                    known.pop(entry.name, None)
-                    continue
-                stale += self._row(directory, entry, known.pop(entry.name, None), since)
-            for link in known.values():
-                stale += self._vanished(link, since)
-            node = catalog.nodes.get(directory)
-            node.listed_ns = time.time_ns()
-            catalog.nodes.save(node)
-        return stale
-
     def root(self, entry: Entry) -> None:
         """What the store says of the root itself, in a catalogue that has not changed it."""
         node = self._catalog.nodes.get(ROOT)
@@ -84,7 +66,8 @@ class Merging:
         self._arrive(directory, entry)
         return [Stale(directory, entry.name)]
 
-    def _row(self, directory: Inode, entry: Entry, link: Link | None, since: int) -> Sequence[Stale]:
+    def row(self, directory: Inode, entry: Entry, link: Link | None, since: int) -> Sequence[Stale]:
+        """One row of a listing begun at `Links.tick` ``since``; ``link`` is what is known to be in its place."""
         if link is None:
             if self._catalog.links.find(directory, entry.name) is not None:
                 return ()
@@ -92,11 +75,15 @@ class Merging:
         if link.doomed or self._catalog.links.is_claimed(link.id, since):
             return ()
         node = self._catalog.nodes.get(link.ino)
-        if node.is_directory != entry.is_directory or link.version != entry.version:
+        if self.differs(link, entry):
             return self._changed(directory, entry, link, node)
         if entry.attributes is not None and link.pending_ns is None:
             return self._attributes(entry.attributes, link, node)
         return ()
+
+    def differs(self, link: Link, entry: Entry) -> bool:
+        """Whether it is another object, or has other bytes, than what is known of its place."""
+        return link.version != entry.version or self._catalog.nodes.get(link.ino).is_directory != entry.is_directory
 
     def _changed(self, directory: Inode, entry: Entry, link: Link, node: Node) -> Sequence[Stale]:
         """Somebody else wrote the file: it gets a new inode, because the kernel owns the size of the old one."""
@@ -119,16 +106,20 @@ class Merging:
         assert link.parent is not None and link.name is not None
         return [Stale(link.parent, link.name)]
 
-    def _vanished(self, link: Link, since: int) -> list[Stale]:
-        """The store does not have it any more. What was changed here since is kept, and stored again."""
+    def vanished(self, link: Link, since: int | None = None) -> list[Stale]:
+        """The store does not have it any more, with all that was inside; it was looked for at `Links.tick` ``since``.
+
+        What was changed here since is kept, and stored again.
+        """
         catalog = self._catalog
+        since = catalog.links.tick if since is None else since
         if catalog.links.is_claimed(link.id, since):
             return []
         node = catalog.nodes.get(link.ino)
         stale: list[Stale] = []
         if node.is_directory:
             for inside in catalog.links.stored_in(link.ino):
-                stale += self._vanished(inside, since)
+                stale += self.vanished(inside, since)
         keep = link.doomed or catalog.stagings.exists(link.ino) or not (link.in_place or node.is_directory)
         if keep or (node.is_directory and not catalog.links.is_empty(link.ino)):
             catalog.links.absent(link.id)
@@ -140,10 +131,6 @@ class Merging:
             stale.append(Stale(link.parent, link.name))
             self._unname(link, node)
         return stale
-
-    def vanished(self, link: Link) -> list[Stale]:
-        """The uploader found an object gone (with all that was inside)."""
-        return self._vanished(link, self._catalog.links.tick)
 
     def _unname(self, link: Link, node: Node) -> None:
         """Take a name away without asking the store for anything: it did it already."""

@@ -6,7 +6,7 @@ time. Nothing here waits for a clock: a slow call waits at a gate until somebody
 
 from __future__ import annotations
 
-from collections.abc import AsyncIterator, Awaitable, Callable, Mapping, Sequence
+from collections.abc import AsyncGenerator, Awaitable, Callable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from enum import Enum, auto
 from types import MappingProxyType
@@ -298,7 +298,7 @@ class _FaultyWalker:
         self._inner = inner
         self._plan = plan
 
-    async def walk(self, directory: Location) -> AsyncIterator[Listing]:
+    async def walk(self, directory: Location) -> AsyncGenerator[Listing, None]:
         fault = self._plan.take("walk", directory)
         await _meet(None if isinstance(fault, Alter) else fault, trio.lowlevel.checkpoint)
         async for listing in self._inner.walk(directory):

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import AsyncIterator, Awaitable, Callable, Iterator
+from collections.abc import AsyncGenerator, Awaitable, Callable, Iterator
 
 from cloudfs.errors import NotFound
 from cloudfs.stores.base import Entry, Listing, Location
@@ -24,7 +24,7 @@ class MemoryWalker:
         self._begin = begin
         self._page = page
 
-    async def walk(self, directory: Location) -> AsyncIterator[Listing]:
+    async def walk(self, directory: Location) -> AsyncGenerator[Listing, None]:
         await self._begin("walk")
         node = self._find(directory)
         if not node.is_directory:

@@ -16,9 +16,11 @@ import trio
 from cloudfs.catalog.catalog import Catalog
 from cloudfs.catalog.merging import Merging, Stale
 from cloudfs.catalog.nodes import Node
-from cloudfs.errors import NotADirectory, NotFound, StoreError, Unavailable
-from cloudfs.stores.base import Entry, Store
+from cloudfs.errors import NotADirectory, StoreError, Unavailable
+from cloudfs.stores.base import Store, Walker
 from cloudfs.types import ROOT, Inode
+from cloudfs.vfs.surveyor import Moving, Surveyor
+from cloudfs.vfs.walks import Walks
 from cloudfs.writeback.health import Health, State
 
 _log = logging.getLogger(__name__)
@@ -29,10 +31,8 @@ _REFRESH_PATIENCE = 5.0
 _ACTIVE_SECONDS = 600.0
 _FOLLOWED = 512
 _MOVING_SECONDS = 0.02
-
-
-class _Moving(Unavailable):
-    """The uploader may have moved the directory while it was listed: look again."""
+_WITHOUT_SUBDIRECTORIES = 2
+"""Links of a directory."""
 
 
 class Directories:
@@ -54,12 +54,17 @@ class Directories:
         self._health = health
         self._fresh_ns = int(cache_time / 2 * 1e9)
         self._interval = max(cache_time / 4, 0.1)
-        self._stale = stale
+        self._surveyor = Surveyor(catalog, store, merging, health, stale)
+        self._walks = None if store.walker is None else self._make_walks(store.walker)
         self._listing: dict[int, trio.Event] = {}
         self._active: dict[int, float] = {}
+        self._last_used: tuple[int, float] = (ROOT, 0.0)
         self._unexplored = trio.Event()
         self.timeout = cache_time / 2
         """Seconds for which the kernel may believe a name or its absence."""
+
+    def _make_walks(self, walker: Walker) -> Walks:
+        return Walks(self._catalog, walker, self._surveyor, self._list, lambda: self._last_used)
 
     def directory(self, ino: int) -> Node:
         """The node of a directory. Raises `NotFound`, `NotADirectory`."""
@@ -71,7 +76,13 @@ class Directories:
     async def known(self, ino: int) -> None:
         """Return once the directory's names are in the catalogue. Raises `Unavailable`, `NotFound`."""
         while self.directory(ino).listed_ns is None:
-            await self._list(ino)
+            if self._walks is None or not await self._walks.brings(ino):
+                await self._list_first(Inode(ino))
+
+    async def _list_first(self, ino: Inode) -> None:
+        await self._list(ino)
+        if self._walks is not None and self.directory(ino).nlink > _WITHOUT_SUBDIRECTORIES:
+            self._walks.listed(ino)
 
     async def fresh(self, ino: int) -> None:
         """`known`, and as new as the cache time demands, if the store answers soon."""
@@ -86,8 +97,8 @@ class Directories:
 
     async def lookup(self, parent: int, name: bytes) -> Node | None:
         """The node of a name, None if there is none."""
+        self._use(parent)
         await self.known(parent)
-        self._active[parent] = time.monotonic()
         ino = self._catalog.links.lookup(parent, name)
         if ino is None and self._is_old(parent):
             await self.fresh(parent)
@@ -96,8 +107,12 @@ class Directories:
 
     async def opened(self, ino: int) -> None:
         """A listing begins: it should show the directory as it is."""
-        self._active[ino] = time.monotonic()
+        self._use(ino)
         await self.fresh(ino)
+
+    def _use(self, ino: int) -> None:
+        now = self._active[ino] = time.monotonic()
+        self._last_used = ino, now
 
     def _is_old(self, ino: int) -> bool:
         listed = self.directory(ino).listed_ns
@@ -129,10 +144,10 @@ class Directories:
         done = self._listing[ino] = trio.Event()
         try:
             with trio.fail_after(_LISTING_LIMIT):
-                await self._list_and_merge(Inode(ino))
+                await self._surveyor.survey(Inode(ino))
         except trio.TooSlowError:
             raise Unavailable(f"no listing within {_LISTING_LIMIT:.0f} seconds") from None
-        except _Moving:
+        except Moving:
             await trio.sleep(_MOVING_SECONDS)
         except StoreError as error:
             self._health.failed(error)
@@ -140,47 +155,6 @@ class Directories:
         finally:
             del self._listing[ino]
             done.set()
-
-    async def _list_and_merge(self, ino: Inode) -> None:
-        link = self._catalog.links.directory(ino)
-        since = self._catalog.links.tick
-        if not link.stored:
-            entries: list[Entry] = []
-        else:
-            try:
-                entries = await self._entries(ino)
-            except NotFound:
-                self._vanished(ino, since)
-                return
-            self._health.answered()
-            if self._catalog.links.may_have_moved(link, since):
-                raise _Moving("what was listed may have been another directory")
-        if self._catalog.nodes.get(ino).nlink > 0:
-            for stale in self._merging.listing(ino, entries, since):
-                self._stale(stale)
-
-    async def _entries(self, ino: Inode) -> list[Entry]:
-        entries: list[Entry] = []
-        cursor: str | None = None
-        while True:
-            link = self._catalog.links.directory(ino)
-            page = await self._store.list(self._catalog.links.location(link), cursor)
-            entries += page.entries
-            cursor = page.cursor
-            if cursor is None:
-                return entries
-
-    def _vanished(self, ino: Inode, since: int) -> None:
-        """The store does not have the directory where we looked: we moved it meanwhile, or somebody removed it."""
-        link = self._catalog.links.directory(ino)
-        if ino == ROOT or not link.stored or self._catalog.links.may_have_moved(link, since):
-            raise _Moving("the directory is being moved")
-        with self._catalog:
-            stale = self._merging.vanished(link)
-        for each in stale:
-            self._stale(each)
-        if self._catalog.nodes.get(ino).listed_ns is None:
-            raise NotFound("the directory is gone from the store")
 
     # --- following -----------------------------------------------------------------------------------------------
 
@@ -190,6 +164,11 @@ class Directories:
             await trio.sleep(self._interval)
             for ino in self._followed():
                 await self._refresh_quietly(ino)
+
+    async def walk_forever(self) -> None:
+        """List in advance what somebody will look into next, where the store can list trees."""
+        if self._walks is not None:
+            await self._walks.run()
 
     async def explore_forever(self) -> None:
         """Do what `explore` asks for."""

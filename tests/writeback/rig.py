@@ -347,6 +347,7 @@ async def _start(rig: Rig, nursery: trio.Nursery, *, uploading: bool) -> None:
     await rig.directories.learn_root()
     nursery.start_soon(rig.catalog.database.settle_forever)
     nursery.start_soon(rig.directories.explore_forever)
+    nursery.start_soon(rig.directories.walk_forever)
     if uploading:
         nursery.start_soon(rig.uploader.run)
 
