@@ -74,9 +74,6 @@ class Catalog:
     def is_held(self, ino: int) -> bool:
         return ino in self._held
 
-    def is_held(self, ino: int) -> bool:
-        return ino in self._held
-
     def orphaned(self, ino: int) -> None:
         """The inode lost its last name, but the kernel still knows it: keep it until `forgotten`."""
         self._orphans.add(ino)
