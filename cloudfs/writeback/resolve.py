@@ -56,7 +56,17 @@ class Resolver:
         there = replace(link, parent=doubt.parent, name=doubt.name)
         victim = self._catalog.links.at_place(doubt.parent, doubt.name, link.id)
         content, attrs = (link.at_content, link.at_attrs) if doubt.moves else (doubt.content, doubt.attrs)
+        if not self._has_attributes(link, entry):
+            attrs = 0
         await self._record.uploaded(there, Action(Step.UPLOAD, replaces=victim), entry, content, attrs)
+
+    def _has_attributes(self, link: Link, entry: Entry) -> bool:
+        """Whether an object was given its attributes too: some stores keep those apart from the bytes."""
+        node, theirs = self._catalog.nodes.get(link.ino), entry.attributes
+        if not self._store.capabilities.attributes:
+            return True
+        ours = (node.mode, node.uid, node.gid, node.mtime_ns)
+        return theirs is not None and (theirs.mode, theirs.uid, theirs.gid, theirs.mtime_ns) == ours
 
     async def _outcome(self, link: Link, doubt: Doubt) -> Entry | None:
         """The object that a call without an answer made or moved; None if it did not."""
