@@ -20,10 +20,13 @@ from typing import Any
 import trio
 
 from cloudfs.auth.bearer import Bearer
+from cloudfs.auth.oauth2 import Application
 from cloudfs.auth.storage import Access
+from cloudfs.config import Remote
 from cloudfs.errors import AccessDenied, BrokenAnswer, SignInRequired, Unavailable
 from cloudfs.http.calls import Calls
 from cloudfs.http.message import Answer, Request
+from cloudfs.settings.secret import Secret
 
 _log = logging.getLogger(__name__)
 _MARGIN = 300.0
@@ -39,6 +42,20 @@ class Quota:
 
     used: int
     total: int | None
+
+
+def application(remote: Remote, secret: Secret) -> Application:
+    """Who asks, as `cloudfs.auth.oauth2` wants to know it. The addresses end in a slash: without it they moved."""
+    api = remote.text("api_url").rstrip("/")
+    return Application(
+        client_id=remote.text("client_id"),
+        token_url=f"{api}/oauth/token/",
+        authorize_url=f"{api}/oauth/auth/",
+        redirect_url=remote.text("redirect_url"),
+        scope=remote.text("scope"),
+        secret=secret.reveal(),
+        basic_auth=True,
+    )
 
 
 class HubicAccount:

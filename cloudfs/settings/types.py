@@ -4,7 +4,8 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 
+from cloudfs.settings.hubic import HUBIC
 from cloudfs.settings.kinds import StoreType
 from cloudfs.settings.local import LOCAL
 
-STORE_TYPES: Mapping[str, StoreType] = {kind.name: kind for kind in (LOCAL,)}
+STORE_TYPES: Mapping[str, StoreType] = {kind.name: kind for kind in (LOCAL, HUBIC)}

@@ -31,9 +31,9 @@ class Running:
 
 
 @contextlib.contextmanager
-def running(name: str, state: Path, port: int = 0) -> Iterator[Running]:
+def running(name: str, state: Path, port: int = 0, *options: str) -> Iterator[Running]:
     """``python -m tests.emulators.NAME``, until the block ends."""
-    command = [sys.executable, "-m", f"tests.emulators.{name}", "--port", str(port), "--state", str(state)]
+    command = [sys.executable, "-m", f"tests.emulators.{name}", "--port", str(port), "--state", str(state), *options]
     with subprocess.Popen(command, stdout=subprocess.PIPE, text=True) as process:
         try:
             assert process.stdout is not None

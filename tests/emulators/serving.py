@@ -38,12 +38,16 @@ class Slice:
 
 @dataclass
 class Answer:
-    """What a handler says. ``cut``: of the body only so many bytes are sent, then the connection is reset."""
+    """What a handler says. ``cut``: of the body only so many bytes are sent, then the connection is reset.
+
+    ``length``: what a HEAD says that the body would have.
+    """
 
     status: int
     body: bytes | Slice = b""
     headers: dict[str, str] = field(default_factory=dict)
     cut: int | None = None
+    length: int | None = None
 
     @classmethod
     def json(cls, status: int, value: object, headers: Mapping[str, str] | None = None) -> Answer:
@@ -159,7 +163,9 @@ class _Conversation:
         return self._protocol.our_state is h11.DONE and self._protocol.their_state is h11.DONE
 
     async def _send(self, answer: Answer, method: str) -> None:
-        headers = [("Content-Length", str(answer.size)), *answer.headers.items()]
+        length = answer.size if answer.length is None else answer.length
+        pairs = [("Content-Length", str(length)), *answer.headers.items()]
+        headers = [(name.encode(), value.encode("latin-1")) for name, value in pairs]
         if answer.status == 204:
             headers = headers[1:]
         head = self._protocol.send(h11.Response(status_code=answer.status, headers=headers)) or b""
