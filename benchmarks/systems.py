@@ -60,9 +60,9 @@ class Floor:
     def mounted(self, place: Path) -> Iterator[Mounted]:
         mountpoint = place / "mount"
         mountpoint.mkdir()
-        with _driver([sys.executable, "-m", "benchmarks.floor", str(mountpoint)], mountpoint) as pid:
+        with driver([sys.executable, "-m", "benchmarks.floor", str(mountpoint)], mountpoint) as pid:
             yield Mounted(mountpoint, pid)
-            _run(["umount", str(mountpoint)])
+            run(["umount", str(mountpoint)])
 
 
 class Cloudfs:
@@ -78,18 +78,18 @@ class Cloudfs:
         command = [sys.executable, "-m", "cloudfs"]
         options = f"state_dir={place / 'state'},cache_dir={place / 'cache'}"
         mount = [*command, "mount", f"local:{store}", str(mountpoint), "-o", options, "--foreground"]
-        with _driver(mount, mountpoint) as pid:
-            yield Mounted(mountpoint, pid, lambda: _run([*command, "wait", str(mountpoint)]))
-            _run([*command, "umount", str(mountpoint)])
+        with driver(mount, mountpoint) as pid:
+            yield Mounted(mountpoint, pid, lambda: run([*command, "wait", str(mountpoint)]))
+            run([*command, "umount", str(mountpoint)])
 
 
 SYSTEMS: Mapping[str, System] = {system.name: system for system in (Disk(), Floor(), Cloudfs())}
 
 
 @contextlib.contextmanager
-def _driver(command: Sequence[str], mountpoint: Path) -> Iterator[int]:
+def driver(command: Sequence[str], mountpoint: Path, environment: Mapping[str, str] | None = None) -> Iterator[int]:
     """A driver in the foreground, from the moment its mount is there; whoever uses it unmounts."""
-    process = subprocess.Popen(command, cwd=CHECKOUT, stdin=subprocess.DEVNULL)
+    process = subprocess.Popen(command, cwd=CHECKOUT, stdin=subprocess.DEVNULL, env=environment)
     try:
         _wait_for_mount(process, mountpoint)
         yield process.pid
@@ -111,5 +111,5 @@ def _wait_for_mount(process: subprocess.Popen[bytes], mountpoint: Path) -> None:
         time.sleep(0.02)
 
 
-def _run(command: Sequence[str]) -> None:
-    subprocess.run(command, cwd=CHECKOUT, check=True, timeout=STOP_TIMEOUT)
+def run(command: Sequence[str], environment: Mapping[str, str] | None = None) -> None:
+    subprocess.run(command, cwd=CHECKOUT, check=True, timeout=STOP_TIMEOUT, env=environment)
