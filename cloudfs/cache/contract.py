@@ -33,6 +33,10 @@ class CachedContent(Protocol):
         """The bytes, fetching what is missing (single flight) and, when the access is sequential, what comes next."""
         ...
 
+    async def bring(self, start: int, stop: int) -> None:
+        """Fetch what is missing of the range, for somebody who will read it later. Raises what fetching raises."""
+        ...
+
     def close(self) -> None:
         """No more reads through this handle; blocks may now be evicted."""
         ...
@@ -52,6 +56,10 @@ class Cache(Protocol):
         ...
 
     def open(self, key: ContentKey, size: int, fetch: Fetch) -> CachedContent: ...
+
+    def has(self, key: ContentKey, size: int) -> bool:
+        """Whether every block of this version, of ``size`` bytes, is here; damage may turn up when it is read."""
+        ...
 
     def adopt(self, key: ContentKey, size: int, staged: Path, sums: Sums | None = None) -> None:
         """Take over a whole staged file as this version, by rename; ``staged`` is gone afterwards, in any case.

@@ -61,6 +61,10 @@ class DiskCache:
             raise ValueError(f"{key} is open with {content.size} bytes, not {size}")
         return Reader(content, fetch, self._nursery, min(WIDEST, self.limit // 4))
 
+    def has(self, key: ContentKey, size: int) -> bool:
+        content = self._contents.get(key)
+        return content.shelf.blocks.whole if content is not None else self._ledger.is_whole(key, size)
+
     def adopt(self, key: ContentKey, size: int, staged: Path, sums: Sums | None = None) -> None:
         try:
             status = os.stat(staged)

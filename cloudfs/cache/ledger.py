@@ -11,7 +11,7 @@ from pathlib import Path
 
 import trio
 
-from cloudfs.cache.blocks import Blocks
+from cloudfs.cache.blocks import Blocks, blocks_of
 from cloudfs.cache.contract import ContentKey
 from cloudfs.cache.files import FAN_OUT, DataFiles
 from cloudfs.cache.index import Index, Record
@@ -49,6 +49,11 @@ class Ledger:
         """The shelf of a content that was not open."""
         shelf = self.shelves[key] = Shelf(key, size, self.files, self.index)
         return shelf
+
+    def is_whole(self, key: ContentKey, size: int) -> bool:
+        """Whether all blocks of a content that is not open are in its data file."""
+        record = self.index.find(key)
+        return record is not None and Runs.unpack(record.present).covers(*blocks_of(0, size))
 
     def close(self, key: ContentKey) -> None:
         if key in self.shelves:

@@ -55,6 +55,9 @@ class Reader:
         finally:
             self._content.let_go()
 
+    async def bring(self, start: int, stop: int) -> None:
+        await self._content.bring(*blocks_of(start, min(stop, self.size)), self._fetch)
+
     def close(self) -> None:
         if self._closed:
             return

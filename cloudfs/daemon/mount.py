@@ -81,6 +81,7 @@ async def _run(request: MountRequest, parts: Parts, ready: Callable[[], None], n
                 parts.staging.prepare_forever,
                 parts.directories.follow,
                 parts.directories.walk_forever,
+                parts.prefetcher.run,
                 parts.directories.explore_forever,
                 parts.capacity.follow,
                 parts.uploader.run,

@@ -26,6 +26,7 @@ from cloudfs.vfs.directories import Directories
 from cloudfs.vfs.files import Files
 from cloudfs.vfs.filesystem import FileSystem
 from cloudfs.vfs.namespace import Namespace
+from cloudfs.vfs.prefetcher import Prefetcher
 from cloudfs.vfs.pulse import Pulse
 from cloudfs.vfs.space import Space
 from cloudfs.writeback.contents import Contents
@@ -45,6 +46,7 @@ class Parts:
     cache: DiskCache
     staging: Staging
     directories: Directories
+    prefetcher: Prefetcher
     files: Files
     capacity: Capacity
     uploader: Uploader
@@ -80,8 +82,11 @@ def build(request: MountRequest, catalog: Catalog, store: Store, nursery: trio.N
         pulse.is_busy,
     )
     space = Space(options.cache_size, staging, cache, uploader)
-    files = Files(catalog, contents, staging, space, health, can.max_size, uploader.kick, crash.durable_step)
     directories = Directories(catalog, store, merging, health, options.dir_cache_time, stale)
+    prefetcher = Prefetcher(catalog, contents, directories.known)
+    files = Files(
+        catalog, contents, staging, space, health, can.max_size, uploader.kick, crash.durable_step, prefetcher
+    )
     fs = FileSystem(
         catalog=catalog,
         directories=directories,
@@ -96,7 +101,7 @@ def build(request: MountRequest, catalog: Catalog, store: Store, nursery: trio.N
     operations = Operations(fs, notices, reader, status.stored if options.sync == "remote" else None)
     files.recover()
     session = Session(operations, reader, request.mountpoint, _kernel_options(request))
-    return Parts(catalog, cache, staging, directories, files, capacity, uploader, status, notices, session)
+    return Parts(catalog, cache, staging, directories, prefetcher, files, capacity, uploader, status, notices, session)
 
 
 def _quiet(catalog: Catalog, files: Files, directories: Directories, link: Link) -> float:

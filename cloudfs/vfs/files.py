@@ -14,6 +14,7 @@ from cloudfs.cache.contract import CachedContent
 from cloudfs.catalog.catalog import Catalog
 from cloudfs.catalog.nodes import Node
 from cloudfs.errors import CloudfsError, NoSpace, NotFound, StoreReadOnly, TooLarge, VersionMismatch
+from cloudfs.vfs.prefetcher import Prefetcher
 from cloudfs.vfs.space import Space
 from cloudfs.writeback.contents import Contents, read_through
 from cloudfs.writeback.health import Health
@@ -62,6 +63,7 @@ class Files:
         max_size: int | None,
         changed: Callable[[int], None],
         durable_step: Callable[[str], None],
+        prefetcher: Prefetcher,
     ) -> None:
         """``changed(due_ns)``: there is work for the uploader."""
         self._catalog = catalog
@@ -72,6 +74,7 @@ class Files:
         self._max_size = max_size if max_size is not None else (1 << 63) - 1
         self._changed = changed
         self._durable_step = durable_step
+        self._prefetcher = prefetcher
         self._open: dict[int, OpenFile] = {}
         self._handles: dict[int, OpenFile] = {}
         self._next_handle = 1
@@ -214,6 +217,8 @@ class Files:
             if staged.holds(offset, stop):
                 return staged.read(offset, stop)
             return None
+        if not offset:
+            self._prefetcher.reading(file.node.ino)
         return self._content(file).read_nowait(offset, stop)
 
     async def read(self, handle: int, offset: int, size: int) -> bytes:
@@ -234,6 +239,8 @@ class Files:
         staged = self._staged(file)
         if staged is not None:
             return await read_through(staged, self._base(file, staged), start, stop)
+        if not start:
+            self._prefetcher.missed(file.node.ino)
         return await self._content(file).read(start, stop)
 
     def _base(self, file: OpenFile, staged: Staged) -> CachedContent | None:

@@ -34,6 +34,7 @@ from cloudfs.vfs.directories import Directories
 from cloudfs.vfs.files import Files
 from cloudfs.vfs.filesystem import FileSystem
 from cloudfs.vfs.namespace import Namespace, Owner
+from cloudfs.vfs.prefetcher import Prefetcher
 from cloudfs.vfs.pulse import Pulse
 from cloudfs.vfs.space import Space
 from cloudfs.writeback.contents import Contents
@@ -94,6 +95,7 @@ class Rig:
     contents: Contents
     merging: Merging
     directories: Directories
+    prefetcher: Prefetcher
     capacity: Capacity
     health: Health
     performer: Performer
@@ -306,8 +308,11 @@ def _build(
 
     uploader = Uploader(catalog, performer, health, can, uploads, quiet, pulse.is_busy)
     space = Space(cache_size, staging, cache, uploader)
-    files = Files(catalog, contents, staging, space, health, can.max_size, uploader.kick, death.durable_step)
     directories = Directories(catalog, store, merging, health, cache_time, stale.append)
+    prefetcher = Prefetcher(catalog, contents, directories.known)
+    files = Files(
+        catalog, contents, staging, space, health, can.max_size, uploader.kick, death.durable_step, prefetcher
+    )
     fs = FileSystem(
         catalog=catalog,
         directories=directories,
@@ -325,6 +330,7 @@ def _build(
         contents,
         merging,
         directories,
+        prefetcher,
         capacity,
         health,
         performer,
@@ -348,6 +354,7 @@ async def _start(rig: Rig, nursery: trio.Nursery, *, uploading: bool) -> None:
     nursery.start_soon(rig.catalog.database.settle_forever)
     nursery.start_soon(rig.directories.explore_forever)
     nursery.start_soon(rig.directories.walk_forever)
+    nursery.start_soon(rig.prefetcher.run)
     if uploading:
         nursery.start_soon(rig.uploader.run)
 

@@ -10,6 +10,7 @@ from random import Random
 import pytest
 
 from cloudfs.cache.blocks import BLOCK, checksums
+from cloudfs.catalog.pieces import SentPiece
 from cloudfs.catalog.stagings import StagedRow
 from cloudfs.types import Extent, Inode
 from cloudfs.writeback.contents import Revoked, StagedSource
@@ -36,7 +37,13 @@ class Base:
             self.source.revoke()
         return bytes(stop - start)
 
+    async def bring(self, start: int, stop: int) -> None: ...
+
     def close(self) -> None: ...
+
+
+async def no_piece(sent: SentPiece, start: int, stop: int) -> bytes:
+    raise AssertionError("nothing of these files has left them")
 
 
 def staged_with(path: Path, extents: tuple[Extent, ...]) -> Staged:
@@ -66,7 +73,7 @@ def noted(source: StagedSource) -> dict[int, int]:
 
 @pytest.mark.parametrize("step", [BLOCK, 3 * BLOCK, 5 * BLOCK, SIZE], ids=["block", "few", "in threads", "all"])
 async def test_the_sums_of_all_that_was_read_are_noted(staged: Staged, step: int) -> None:
-    source = StagedSource(staged, SIZE, None)
+    source = StagedSource(staged, SIZE, None, no_piece)
     starts = range(0, SIZE, step)
     assert b"".join([await source.read(at, min(at + step, SIZE)) for at in starts]) == CONTENT
     assert noted(source) == dict(enumerate(checksums(CONTENT)))
@@ -74,7 +81,7 @@ async def test_the_sums_of_all_that_was_read_are_noted(staged: Staged, step: int
 
 @pytest.mark.parametrize("step", [BLOCK, SIZE], ids=["block", "all"])
 async def test_the_sums_of_a_change_are_those_of_the_whole_file(patched: Staged, step: int) -> None:
-    source = StagedSource(patched, SIZE, Base())
+    source = StagedSource(patched, SIZE, Base(), no_piece)
     sent = b"".join([await source.read(at, min(at + step, SIZE)) for at in range(0, SIZE, step)])
     assert sent == CONTENT[PATCH.start : PATCH.stop].rjust(PATCH.stop, b"\0").ljust(SIZE, b"\0")
     assert noted(source) == dict(enumerate(checksums(sent)))
@@ -83,7 +90,7 @@ async def test_the_sums_of_a_change_are_those_of_the_whole_file(patched: Staged,
 @pytest.mark.parametrize("stop", [BLOCK, 8 * BLOCK], ids=["inline", "in a thread"])
 async def test_a_revoked_read_leaves_no_sums(patched: Staged, stop: int) -> None:
     base = Base()
-    source = base.source = StagedSource(patched, SIZE, base)
+    source = base.source = StagedSource(patched, SIZE, base, no_piece)
     with pytest.raises(Revoked):
         await source.read(0, stop)
     assert noted(source) == {}
