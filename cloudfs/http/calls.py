@@ -13,7 +13,7 @@ import trio
 
 from cloudfs.errors import BrokenAnswer, Unavailable
 from cloudfs.http.client import ANSWER_LIMIT, HttpClient
-from cloudfs.http.message import Answer, Request
+from cloudfs.http.message import Answer, Request, Sink
 from cloudfs.http.pacer import Pacer
 
 _log = logging.getLogger(__name__)
@@ -44,7 +44,7 @@ class Calls:
         self._jitter = jitter
         self._patience = patience
 
-    async def send(self, request: Request, *, limit: int = ANSWER_LIMIT, into: bytearray | None = None) -> Answer:
+    async def send(self, request: Request, *, limit: int = ANSWER_LIMIT, into: Sink | None = None) -> Answer:
         """The answer, of any status but those that mean "again": they are `Unavailable`, once patience is over.
 
         With ``into`` a call is tried once only, since what has arrived is worth keeping: the caller asks for the rest.
@@ -66,7 +66,7 @@ class Calls:
     async def aclose(self) -> None:
         await self._client.aclose()
 
-    async def _attempt(self, request: Request, limit: int, into: bytearray | None) -> Answer | Unavailable:
+    async def _attempt(self, request: Request, limit: int, into: Sink | None) -> Answer | Unavailable:
         async with self.pacer.turn():
             try:
                 answer = await self._client.send(request, limit=limit, into=into)

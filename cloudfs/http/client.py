@@ -11,13 +11,14 @@ import logging
 import ssl
 import time
 from collections import defaultdict
+from collections.abc import Callable
 from dataclasses import dataclass, replace
 
 import trio
 
 from cloudfs.errors import BrokenAnswer, Unavailable
 from cloudfs.http.connection import Connection, Malformed, Stale, Wire
-from cloudfs.http.message import Answer, Origin, Request, resolve, split_url
+from cloudfs.http.message import Answer, Origin, Request, Sink, resolve, split_url
 
 _log = logging.getLogger(__name__)
 ANSWER_LIMIT = 16 << 20
@@ -40,15 +41,26 @@ class Timeouts:
 class HttpClient:
     """Every request may be in flight at the same time; how many should be is the `Pacer`'s business."""
 
-    def __init__(self, tls: ssl.SSLContext | None = None, timeouts: Timeouts | None = None, agent: str = "") -> None:
-        """``tls`` is needed for https (`cloudfs.http.tls`); ``agent`` is how we introduce ourselves."""
+    def __init__(
+        self,
+        tls: ssl.SSLContext | None = None,
+        timeouts: Timeouts | None = None,
+        agent: str = "",
+        sign: Callable[[Request], Request] | None = None,
+    ) -> None:
+        """``tls`` is needed for https (`cloudfs.http.tls`); ``agent`` is how we introduce ourselves.
+
+        ``sign`` has the last word on every request that leaves, those again that are redirected or tried again:
+        for signatures that are good for one address and one time only.
+        """
         self._tls = tls
         self._timeouts = timeouts or Timeouts()
         self._agent = agent or "cloudfs"
+        self._sign = sign
         self._idle: defaultdict[Origin, list[Connection]] = defaultdict(list)
         self._closed = False
 
-    async def send(self, request: Request, *, limit: int = ANSWER_LIMIT, into: bytearray | None = None) -> Answer:
+    async def send(self, request: Request, *, limit: int = ANSWER_LIMIT, into: Sink | None = None) -> Answer:
         """The answer, whatever its status. Only a GET follows redirections, and takes no credentials elsewhere.
 
         The body of an answer may have ``limit`` bytes; that of a success (2xx) goes to ``into``, if given, which
@@ -71,11 +83,11 @@ class HttpClient:
                 connection.close()
         self._idle.clear()
 
-    async def _send_once(
-        self, request: Request, origin: Origin, target: str, limit: int, into: bytearray | None
-    ) -> Answer:
+    async def _send_once(self, request: Request, origin: Origin, target: str, limit: int, into: Sink | None) -> Answer:
         started = time.monotonic()
         sent = replace(request, headers={"User-Agent": self._agent, "Accept-Encoding": "identity", **request.headers})
+        if self._sign is not None:
+            sent = self._sign(sent)
         try:
             answer = await self._exchange(sent, origin, target, limit, into)
         except trio.TooSlowError:
@@ -89,9 +101,7 @@ class HttpClient:
         _log.debug("%s: %d in %.0f ms", request, answer.status, 1000 * (time.monotonic() - started))
         return answer
 
-    async def _exchange(
-        self, request: Request, origin: Origin, target: str, limit: int, into: bytearray | None
-    ) -> Answer:
+    async def _exchange(self, request: Request, origin: Origin, target: str, limit: int, into: Sink | None) -> Answer:
         connection = self._take_idle(origin)
         if connection is not None:
             try:
@@ -102,7 +112,7 @@ class HttpClient:
         return await self._use(await self._connect(origin), request, target, limit, into)
 
     async def _use(
-        self, connection: Connection, request: Request, target: str, limit: int, into: bytearray | None
+        self, connection: Connection, request: Request, target: str, limit: int, into: Sink | None
     ) -> Answer:
         try:
             answer = await connection.exchange(request, target, limit, into, self._timeouts.quiet)

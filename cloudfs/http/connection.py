@@ -11,7 +11,7 @@ import select
 import h11
 import trio
 
-from cloudfs.http.message import Answer, Body, Headers, Origin, Request
+from cloudfs.http.message import Answer, Body, Headers, Origin, Request, Sink
 
 _RECEIVE = 256 << 10
 _SEND = 1 << 20
@@ -61,9 +61,7 @@ class Connection:
         self._broken = True
         self._socket.close()
 
-    async def exchange(
-        self, request: Request, target: str, limit: int, into: bytearray | None, patience: float
-    ) -> Answer:
+    async def exchange(self, request: Request, target: str, limit: int, into: Sink | None, patience: float) -> Answer:
         """Send ``request`` and receive the answer; the body of a success may have ``limit`` bytes and goes to ``into``.
 
         ``patience`` is in seconds and begins anew with every chunk. Raises `Stale`, `Malformed`, `trio.TooSlowError`,
@@ -167,7 +165,7 @@ class Connection:
             elif not isinstance(event, h11.InformationalResponse):
                 raise Malformed("the answer makes no sense")
 
-    async def _receive_body(self, limit: int, into: bytearray | None, patience: float) -> bytes:
+    async def _receive_body(self, limit: int, into: Sink | None, patience: float) -> bytes:
         parts: list[bytes] = []
         received = 0
         while True:
@@ -179,7 +177,7 @@ class Connection:
                 if received > limit:
                     raise Malformed(f"the answer is larger than {limit} bytes")
                 if into is not None:
-                    into += event.data
+                    into.extend(event.data)
                 else:
                     parts.append(bytes(event.data))
             elif isinstance(event, h11.EndOfMessage):

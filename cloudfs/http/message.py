@@ -24,6 +24,12 @@ class Body(Protocol):
         ...
 
 
+class Sink(Protocol):
+    """Where the body of an answer goes as it arrives; a bytearray is one."""
+
+    def extend(self, data: bytes, /) -> object: ...
+
+
 @dataclass(frozen=True, slots=True)
 class Origin:
     """A server: what a connection leads to."""
