@@ -140,8 +140,8 @@ def config_files() -> tuple[Path, ...]:
     return platformdirs.user_config_path("cloudfs") / "config.toml", SITE_FILE
 
 
-def resolve_source(text: str, config: Config) -> Source:
-    """What ``NAME:PATH`` means; for local directories also whether it exists. Raises `UsageError`."""
+def resolve_source(text: str, config: Config, *, must_exist: bool = True) -> Source:
+    """What ``NAME:PATH`` means. Raises `UsageError`, also if a local directory ``must_exist`` and does not."""
     name, colon, path = text.partition(":")
     if not colon:
         raise UsageError(f"{text}: a source is NAME:PATH, such as backup:photos or local:/srv/backup")
@@ -151,8 +151,8 @@ def resolve_source(text: str, config: Config) -> Source:
     if "\0" in path or ".." in path.split("/"):
         raise UsageError(f"{text}: the path of a source must not contain '..'")
     source = _canonical(remote, path)
-    if remote.type == "local":
-        _require_directory(source)
+    if must_exist:
+        require_directory(source)
     return source
 
 
@@ -170,7 +170,10 @@ def _canonical(remote: Remote, path: str) -> Source:
     return Source(f"{remote.name}:{path}", remote, path)
 
 
-def _require_directory(source: Source) -> None:
+def require_directory(source: Source) -> None:
+    """Raises `UsageError` if the source is a local directory that is not there: a typing error, most likely."""
+    if source.remote.type != "local":
+        return
     directory = local_directory(source)
     if not directory.exists():
         raise UsageError(

@@ -10,10 +10,10 @@ import click
 
 from cloudfs.cli.complete import complete_options, complete_source
 from cloudfs.cli.program import Command, Example, Manual
-from cloudfs.config import load_config, resolve_source
+from cloudfs.config import load_config, require_directory, resolve_source
 from cloudfs.daemon.background import run_in_background
 from cloudfs.daemon.mountpoint import prepare_mountpoint, register_helper
-from cloudfs.daemon.request import MountRequest, make_request
+from cloudfs.daemon.request import MountRequest, is_known, make_request
 from cloudfs.errors import UsageError
 from cloudfs.logs import log_to_terminal
 from cloudfs.options import WORDS, parse_options
@@ -72,7 +72,9 @@ def command(
     directory of this machine. The command returns when the mount is usable.
     """
     words = parse_options([*options, switches or ""], sloppy=sloppy)
-    wanted = resolve_source(source.removeprefix("cloudfs#"), load_config())
+    wanted = resolve_source(source.removeprefix("cloudfs#"), load_config(), must_exist=False)
+    if not is_known(wanted, words):
+        require_directory(wanted)
     serve = _import_daemon()
     if fake:
         return

@@ -79,6 +79,7 @@ async def _run(request: MountRequest, parts: Parts, ready: Callable[[], None], n
                 parts.catalog.database.settle_forever,
                 parts.catalog.database.checkpoint_forever,
                 parts.staging.prepare_forever,
+                parts.directories.learn_root_later,
                 parts.directories.follow,
                 parts.directories.walk_forever,
                 parts.prefetcher.run,

@@ -26,6 +26,12 @@ class MountRequest:
         return self.state_dir / "cloudfs.log"
 
 
+def is_known(source: Source, options: MountOptions) -> bool:
+    """Whether it was mounted before: then it can be mounted while the store is away, and typing errors are unlikely."""
+    state = options.state_dir or state_directory(source.text)
+    return (state / "catalog.db").exists()
+
+
 def make_request(source: Source, mountpoint: Path, options: MountOptions) -> MountRequest:
     """Choose and create (0700) the directories of a mount. Raises `UsageError` if they cannot be used."""
     return MountRequest(

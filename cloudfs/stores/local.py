@@ -24,7 +24,7 @@ from typing import ParamSpec, TypeVar
 
 import trio
 
-from cloudfs.errors import TooLarge
+from cloudfs.errors import TooLarge, Unavailable
 from cloudfs.stores.base import (
     NOTHING_KNOWN,
     Capabilities,
@@ -70,7 +70,7 @@ class LocalStore:
     feed: Feed | None = None
 
     def __init__(self, root: Path, *, durable: bool = True, unnamed_drafts: bool = True, page: int = 10_000) -> None:
-        """Raises `StoreError` if the directory is not there."""
+        """Raises `StoreError` if the directory cannot be used. It may come later; until then all is `Unavailable`."""
         self._tree = tree = LocalTree(os.fsencode(root.absolute()))
         attributes = LocalAttributes(os.geteuid())
         maker = Maker.this_process()
@@ -91,9 +91,15 @@ class LocalStore:
 
     @property
     def read_only(self) -> bool:
-        """Whether nothing can be stored: a read-only file system, or a directory of somebody else. Blocks shortly."""
+        """Whether nothing can be stored: a read-only file system, or a directory of somebody else. Blocks shortly.
+
+        As long as the directory is not there, nobody knows: False.
+        """
         with mapped(Location(b"")):
-            return self._tree.read_only()
+            try:
+                return self._tree.read_only()
+            except Unavailable:
+                return False
 
     async def list(self, directory: Location, cursor: str | None = None) -> Page:
         return await self._run(directory, self._listing.page, directory, cursor)

@@ -7,6 +7,7 @@ import os
 import stat
 from collections.abc import Iterable
 
+from cloudfs.errors import StoreError
 from cloudfs.stores.base import Entry, Location
 from cloudfs.stores.local_attributes import LocalAttributes
 from cloudfs.stores.local_changes import LocalChanges
@@ -149,7 +150,7 @@ def largest_file(tree: LocalTree) -> int | None:
     try:
         with tree.open(b"") as root:
             fd = os.open(b".", os.O_TMPFILE | os.O_RDWR | os.O_CLOEXEC, 0o600, dir_fd=root)
-    except OSError:
+    except (OSError, StoreError):
         return None
     try:
         fits, too_large = 0, 1 << 63

@@ -97,7 +97,10 @@ class _Identity:
 
 
 class LocalTree:
-    """The directory tree of one store. Raises `StoreError` where it knows better, else `OSError`."""
+    """The directory tree of one store. Raises `StoreError` where it knows better, else `OSError`.
+
+    The root need not be there yet: a disk may come later. Then it is whatever is found first.
+    """
 
     def __init__(self, root: bytes) -> None:
         self._root = root
@@ -105,8 +108,8 @@ class LocalTree:
         # takes its locks in ascending order.
         self._locks = tuple(threading.Lock() for _ in range(_STRIPES))
         self._identity: _Identity | None = None
-        with self.open(b"") as fd:
-            self._identity = _Identity.of(fd)
+        with contextlib.suppress(Unavailable), self.open(b""):
+            pass
 
     @contextlib.contextmanager
     def open(self, path: bytes) -> Iterator[int]:
@@ -169,7 +172,9 @@ class LocalTree:
             raise Unavailable(f"{os.fsdecode(self._root)}: the store's directory is missing") from error
         except OSError as error:
             raise store_error(error, os.fsdecode(self._root)) from error
-        if self._identity is not None and not self._identity.fits(fd):
+        if self._identity is None:
+            self._identity = _Identity.of(fd)
+        elif not self._identity.fits(fd):
             os.close(fd)
             raise Unavailable(f"{os.fsdecode(self._root)}: another directory is where the store's was")
         return fd

@@ -7,6 +7,7 @@ directory that is not known at all makes a caller wait for the store, and not fo
 
 from __future__ import annotations
 
+import contextlib
 import logging
 import time
 from collections.abc import Callable
@@ -60,6 +61,7 @@ class Directories:
         self._active: dict[int, float] = {}
         self._last_used: tuple[int, float] = (ROOT, 0.0)
         self._unexplored = trio.Event()
+        self._root_is_known = self.directory(ROOT).listed_ns is not None
         self.timeout = cache_time / 2
         """Seconds for which the kernel may believe a name or its absence."""
 
@@ -120,14 +122,24 @@ class Directories:
 
     async def learn_root(self) -> None:
         """Take the attributes of the root from the store, the first time; without an answer the defaults stay."""
-        if self.directory(ROOT).listed_ns is not None:
-            return
         with trio.move_on_after(_REFRESH_PATIENCE):
             try:
-                link = self._catalog.links.directory(ROOT)
-                self._merging.root(await self._store.stat(self._catalog.links.location(link)))
+                await self._ask_for_root()
             except StoreError as error:
                 self._health.failed(error)
+
+    async def learn_root_later(self) -> None:
+        """The same without a time limit, for a mount that began while the store was away."""
+        while not self._root_is_known:
+            await trio.sleep(_REFRESH_PATIENCE)
+            with contextlib.suppress(StoreError):
+                await self._ask_for_root()
+
+    async def _ask_for_root(self) -> None:
+        if not self._root_is_known:
+            link = self._catalog.links.directory(ROOT)
+            self._merging.root(await self._store.stat(self._catalog.links.location(link)))
+            self._root_is_known = True
 
     def explore(self) -> None:
         """Somebody has to know every directory: list those that were never listed, in the background."""

@@ -305,8 +305,22 @@ async def test_a_missing_root_is_a_store_that_is_away(bench: Bench, directory: P
     directory.rmdir()
     aside.rename(directory)
     assert await bench.names() == [b"file"]
-    with pytest.raises(Unavailable):
-        LocalStore(directory / "missing")
+
+
+async def test_a_root_that_comes_later(directory: Path) -> None:
+    """A disk that is plugged in, a share that is mounted: whatever is there first is what the store is."""
+    bench = Bench(LocalStore(directory / "disk"), LocalStore(directory / "disk"))
+    assert not LocalStore(directory / "disk").read_only
+    for call in calls(bench):
+        with pytest.raises(Unavailable):
+            await call
+    (directory / "disk").mkdir()
+    await bench.put(b"file", b"x")
+    assert (directory / "disk/file").read_bytes() == b"x"
+    (directory / "disk").rename(directory / "aside")
+    (directory / "disk").mkdir()
+    with pytest.raises(Unavailable, match="another directory"):
+        await bench.names()
 
 
 async def test_a_disk_that_lies_is_found_out(bench: Bench, monkeypatch: pytest.MonkeyPatch) -> None:
