@@ -17,10 +17,14 @@ Place = tuple[int, bytes]
 """A directory's inode and a name in it, at the store."""
 
 
+def _monotonic() -> float:
+    return time.monotonic_ns() / 1e9
+
+
 class Recent:
     """What was changed in the last `LAG` seconds; nothing is known of what an earlier process did."""
 
-    def __init__(self, clock: Callable[[], float] = time.monotonic) -> None:
+    def __init__(self, clock: Callable[[], float] = _monotonic) -> None:
         """``clock`` in seconds."""
         self._clock = clock
         self._changed: dict[Place, float] = {}

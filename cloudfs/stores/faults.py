@@ -7,6 +7,7 @@ time. Nothing here waits for a clock: a slow call waits at a gate until somebody
 from __future__ import annotations
 
 from collections.abc import AsyncGenerator, Awaitable, Callable, Mapping, Sequence
+from contextlib import aclosing
 from dataclasses import dataclass, field, replace
 from enum import Enum, auto
 from types import MappingProxyType
@@ -301,8 +302,9 @@ class _FaultyWalker:
     async def walk(self, directory: Location) -> AsyncGenerator[Listing, None]:
         fault = self._plan.take("walk", directory)
         await _meet(None if isinstance(fault, Alter) else fault, trio.lowlevel.checkpoint)
-        async for listing in self._inner.walk(directory):
-            yield fault.change(listing) if isinstance(fault, Alter) else listing
+        async with aclosing(self._inner.walk(directory)) as listings:
+            async for listing in listings:
+                yield fault.change(listing) if isinstance(fault, Alter) else listing
 
 
 class _FaultyFeed:
