@@ -10,14 +10,15 @@ import os
 import re
 import stat
 import tomllib
-from collections.abc import Iterable, Mapping
-from dataclasses import dataclass
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass, replace
 from pathlib import Path
 from shlex import quote
 
 import platformdirs
 
 from cloudfs.errors import UsageError
+from cloudfs.retention import Rules, parse_rules
 from cloudfs.settings.kinds import Kind, Setting, StoreType, Value
 from cloudfs.settings.types import STORE_TYPES
 
@@ -92,6 +93,15 @@ class Config:
 
     file: Path | None
     remotes: Mapping[str, Remote]
+    retention: Sequence[Stanza] = ()
+
+
+@dataclass(frozen=True, slots=True)
+class Stanza:
+    """One ``[[retention]]``: the rules for a directory of a remote."""
+
+    remote: str
+    rules: Rules
 
 
 @dataclass(frozen=True, slots=True)
@@ -196,10 +206,42 @@ def parse_config(file: Path, text: str, mode: int = 0o600) -> Config:
         tables = tomllib.loads(text)
     except tomllib.TOMLDecodeError as error:
         raise UsageError(f"{file}: {error}") from None
-    _check_keys(file, "", tables, ["remote"])
+    _check_keys(file, "", tables, ["remote", "retention"])
     remotes = _table(file, "remote", tables.get("remote", {}))
     _check_secrecy(file, mode, remotes)
-    return Config(file, {name: _remote(file, name, table) for name, table in remotes.items()})
+    return Config(
+        file,
+        {name: _remote(file, name, table) for name, table in remotes.items()},
+        _stanzas(file, tables.get("retention", []), [*remotes, _BUILT_IN.name]),
+    )
+
+
+def retention_of(source: Source, config: Config) -> list[Rules]:
+    """The rules for directories in a source, with paths relative to it."""
+    above = [part for part in source.path.split("/") if part]
+    found = []
+    for stanza in config.retention:
+        parts = stanza.rules.path.split("/") if stanza.rules.path else []
+        if stanza.remote == source.remote.name and parts[: len(above)] == above:
+            found.append(replace(stanza.rules, path="/".join(parts[len(above) :])))
+    return found
+
+
+def _stanzas(file: Path, value: object, remotes: Sequence[str]) -> tuple[Stanza, ...]:
+    if not isinstance(value, list):
+        raise UsageError(f"{file}: retention: tables are needed, each begun with [[retention]]")
+    return tuple(_stanza(file, f"retention {number}", table, remotes) for number, table in enumerate(value, 1))
+
+
+def _stanza(file: Path, place: str, value: object, remotes: Sequence[str]) -> Stanza:
+    table = dict(_table(file, place, value))
+    remote = table.pop("remote", None)
+    if not isinstance(remote, str) or remote not in remotes:
+        raise UsageError(f"{file}: {place}: remote: the name of a remote is needed; {_nearest(str(remote), remotes)}")
+    try:
+        return Stanza(remote, parse_rules(table))
+    except ValueError as error:
+        raise UsageError(f"{file}: {place}: {error}") from None
 
 
 def _read(file: Path) -> Config:

@@ -216,6 +216,34 @@ class Links:
         )
         return 2 + inside
 
+    def measure(self, top: int) -> tuple[int, int, tuple[tuple[int, int, int], ...]]:
+        """What is in the desired tree at and below an inode, as far as its directories are known.
+
+        Names of files; bytes of those with one name; and of those with several: inode, bytes, names among these.
+        """
+        inside = (
+            "WITH RECURSIVE t (ino) AS (SELECT :top UNION ALL SELECT l.ino FROM links l JOIN t ON l.parent = t.ino)"
+            " SELECT {} FROM t JOIN nodes n ON n.ino = t.ino WHERE (n.mode & 0xf000) {} 0x4000 AND n.nlink {} 1"
+        )
+        files, size = self._execute(
+            inside.format("count(*), coalesce(sum((n.mode & 0xf000 = 0x8000) * n.size), 0)", "!=", "<="), {"top": top}
+        ).fetchone()
+        rows = self._execute(
+            inside.format("n.ino, (n.mode & 0xf000 = 0x8000) * n.size, count(*)", "!=", ">") + " GROUP BY n.ino",
+            {"top": top},
+        ).fetchall()
+        return files + sum(names for _ino, _size, names in rows), size, tuple(rows)
+
+    def unlisted_below(self, top: int) -> list[Inode]:
+        """Directories at and below an inode whose names are not known."""
+        rows = self._execute(
+            "WITH RECURSIVE t (ino) AS (SELECT :top UNION ALL SELECT l.ino FROM links l JOIN t ON l.parent = t.ino"
+            " JOIN nodes n ON n.ino = l.ino WHERE (n.mode & 0xf000) = 0x4000)"
+            " SELECT n.ino FROM t JOIN nodes n ON n.ino = t.ino WHERE n.listed IS NULL AND (n.mode & 0xf000) = 0x4000",
+            {"top": top},
+        )
+        return [Inode(ino) for (ino,) in rows.fetchall()]
+
     def is_inside(self, directory: int, ancestor: int) -> bool:
         """Whether a directory is ``ancestor`` or below it in the desired tree."""
         while directory not in (ancestor, ROOT, 0):

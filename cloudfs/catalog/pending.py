@@ -217,6 +217,13 @@ class Pending:
             (due_ns, due_ns),
         )
 
+    def retry(self, link: LinkId, due_ns: int) -> None:
+        """It is tried again at ``due_ns``, as if it had never failed."""
+        self._execute(
+            "UPDATE links SET pending = ?, attempts = 0, parked = 0 WHERE id = ? AND pending IS NOT NULL",
+            (due_ns, link),
+        )
+
     def retry_all(self, due_ns: int) -> None:
         """Everything that failed or is parked is tried again."""
         self._execute(

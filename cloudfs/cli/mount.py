@@ -10,7 +10,7 @@ import click
 
 from cloudfs.cli.complete import complete_options, complete_source
 from cloudfs.cli.program import Command, Example, Manual
-from cloudfs.config import load_config, require_directory, resolve_source
+from cloudfs.config import load_config, require_directory, resolve_source, retention_of
 from cloudfs.daemon.background import run_in_background
 from cloudfs.daemon.mountpoint import prepare_mountpoint, register_helper
 from cloudfs.daemon.request import MountRequest, is_known, make_request
@@ -72,13 +72,14 @@ def command(
     directory of this machine. The command returns when the mount is usable.
     """
     words = parse_options([*options, switches or ""], sloppy=sloppy)
-    wanted = resolve_source(source.removeprefix("cloudfs#"), load_config(), must_exist=False)
+    config = load_config()
+    wanted = resolve_source(source.removeprefix("cloudfs#"), config, must_exist=False)
     if not is_known(wanted, words):
         require_directory(wanted)
     serve = _import_daemon()
     if fake:
         return
-    request = make_request(wanted, prepare_mountpoint(mountpoint), words)
+    request = make_request(wanted, prepare_mountpoint(mountpoint), words, retention_of(wanted, config))
     if foreground:
         log_to_terminal(words.debug)
         # In a thread: what it runs may look at the mount, which this very process has to answer.

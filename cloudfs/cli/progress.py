@@ -8,7 +8,7 @@ from contextlib import contextmanager
 from typing import Any
 
 from cloudfs.cli.text import printable
-from cloudfs.quantities import show_count
+from cloudfs.quantities import show_count, show_size
 
 Show = Callable[[dict[str, Any]], None]
 """Takes an event of the command ``wait``."""
@@ -39,6 +39,23 @@ def progress_bar(title: str) -> Iterator[Show]:
             done, total = tally.add(event)
             description = f"{printable(title)}: {show_count(int(event['files']), 'file')} left"
             progress.update(task, description=description, completed=done, total=total)
+
+        yield show
+
+
+@contextmanager
+def counter(title: str) -> Iterator[Show]:
+    """What shows ``verify`` events on standard error as numbers that grow; on terminals only."""
+    if not sys.stderr.isatty():
+        yield lambda event: None
+        return
+    from rich.console import Console
+
+    with Console(stderr=True).status(printable(title), spinner="line") as status:
+
+        def show(event: dict[str, Any]) -> None:
+            told = f"{show_count(int(event['names']), 'name')}, {show_size(int(event['read']))} read"
+            status.update(f"{printable(title)}: {told}, {show_count(int(event['differences']), 'difference')}")
 
         yield show
 

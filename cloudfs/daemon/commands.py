@@ -6,6 +6,7 @@ from typing import Any
 
 from cloudfs.daemon.control import Handler, Report
 from cloudfs.daemon.ending import Ending
+from cloudfs.daemon.inquiries import inquiry_handlers
 from cloudfs.daemon.parts import Parts
 
 
@@ -34,4 +35,5 @@ def handlers(parts: Parts, ending: Ending) -> dict[str, Handler]:
         parts.session.stop()
         return {}
 
-    return {"status": show, "wait": wait, "unmounting": unmounting, "flush": flush, "retry": retry, "stop": stop}
+    own = {"status": show, "wait": wait, "unmounting": unmounting, "flush": flush, "retry": retry, "stop": stop}
+    return own | inquiry_handlers(parts.inquiries)

@@ -17,6 +17,21 @@ The commands, their arguments and what they give (``daemon/wire.py`` has the fra
     Uploads now what is waiting for its time.
 ``retry``
     Takes up again what is parked.
+``pending`` (path, most)
+    What is pending at and below a path, at most so many names: ``{"rows": [{"path", "from", "type", "change", "state",
+    "bytes", "since", "attempts", "reason"}], "more"}``.
+``retry-path`` (path), ``discard`` (path)
+    Try it again now, or show again what the store has; ``{"names"}`` says how many that were.
+``verify`` (path, deep?)
+    Compares catalogue and store, and reads ``deep`` percent of the bytes there. Events ``{"names", "read",
+    "differences"}``; the result is ``{"checked": {"names", "files", "bytes"}, "read": {"files", "bytes"}, "count",
+    "differences": [{"path", "difference", "detail"}]}``.
+``usage`` (path)
+    ``{"path", "files", "bytes", "entries": [{"name", "directory", "files", "bytes", "time"}], "store": {"used",
+    "total", "free"}}``.
+``prune`` (rules, dry_run)
+    Applies one ``[[retention]]``, whose ``path`` is relative to the mountpoint: ``{"path", "snapshots": [{"name",
+    "time", "bytes", "stored", "keep", "verdict", "deleted"}], "deleted", "freed"}``.
 ``stop``
     Ends the mount without waiting for uploads.
 """

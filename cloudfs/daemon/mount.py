@@ -86,6 +86,7 @@ async def _run(request: MountRequest, parts: Parts, ready: Callable[[], None], n
                 parts.directories.explore_forever,
                 parts.capacity.follow,
                 parts.uploader.run,
+                functools.partial(parts.inquiries.pruner.follow, request.retention),
                 ending.follow_signals,
                 functools.partial(_sweep, parts),
                 functools.partial(parts.notices.deliver_forever, parts.session.forget_name),

@@ -13,8 +13,14 @@ from cloudfs.catalog.catalog import Catalog
 from cloudfs.catalog.links import Link
 from cloudfs.catalog.merging import Defaults, Merging, Stale
 from cloudfs.daemon.crash import CrashPoints
+from cloudfs.daemon.inquiries import Inquiries
+from cloudfs.daemon.pending import PendingWork
 from cloudfs.daemon.request import MountRequest
+from cloudfs.daemon.retention import Pruner
 from cloudfs.daemon.status import Status
+from cloudfs.daemon.tree import Tree
+from cloudfs.daemon.usage import Sizes
+from cloudfs.daemon.verify import Verifier
 from cloudfs.fuse.notices import Notices
 from cloudfs.fuse.operations import Operations
 from cloudfs.fuse.reading import Reader
@@ -28,8 +34,10 @@ from cloudfs.vfs.filesystem import FileSystem
 from cloudfs.vfs.namespace import Namespace
 from cloudfs.vfs.prefetcher import Prefetcher
 from cloudfs.vfs.pulse import Pulse
+from cloudfs.vfs.removal import Removal
 from cloudfs.vfs.space import Space
 from cloudfs.writeback.contents import Contents
+from cloudfs.writeback.discard import Discard
 from cloudfs.writeback.health import Health
 from cloudfs.writeback.perform import Performer
 from cloudfs.writeback.staging import Staging
@@ -53,6 +61,7 @@ class Parts:
     status: Status
     notices: Notices
     session: Session
+    inquiries: Inquiries
 
 
 def build(request: MountRequest, catalog: Catalog, store: Store, nursery: trio.Nursery, crash: CrashPoints) -> Parts:
@@ -101,7 +110,18 @@ def build(request: MountRequest, catalog: Catalog, store: Store, nursery: trio.N
     operations = Operations(fs, notices, reader, status.stored if options.sync == "remote" else None)
     files.recover()
     session = Session(operations, reader, request.mountpoint, _kernel_options(request))
-    return Parts(catalog, cache, staging, directories, prefetcher, files, capacity, uploader, status, notices, session)
+    discard = Discard(catalog, store, staging, merging, stale)
+    tree = Tree(catalog, directories)
+    removal = Removal(catalog, health, uploader.kick, stale)
+    inquiries = Inquiries(
+        PendingWork(catalog, uploader, discard, performer.sending.__contains__),
+        Verifier(catalog, store, tree, contents),
+        Sizes(catalog, tree, store, capacity),
+        Pruner(catalog, tree, removal, shared=can.hard_links, progressed=uploader.progressed),
+    )
+    return Parts(
+        catalog, cache, staging, directories, prefetcher, files, capacity, uploader, status, notices, session, inquiries
+    )
 
 
 def _quiet(catalog: Catalog, files: Files, directories: Directories, link: Link) -> float:

@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
 from cloudfs.config import Source
 from cloudfs.daemon.directories import cache_directory, make_private, state_directory
 from cloudfs.options import MountOptions
+from cloudfs.retention import Rules
 
 
 @dataclass(frozen=True, slots=True)
@@ -19,6 +21,8 @@ class MountRequest:
     options: MountOptions
     state_dir: Path
     cache_dir: Path
+    retention: Sequence[Rules] = ()
+    """What the mount applies by itself, with paths relative to the mountpoint."""
 
     @property
     def log_file(self) -> Path:
@@ -32,7 +36,9 @@ def is_known(source: Source, options: MountOptions) -> bool:
     return (state / "catalog.db").exists()
 
 
-def make_request(source: Source, mountpoint: Path, options: MountOptions) -> MountRequest:
+def make_request(
+    source: Source, mountpoint: Path, options: MountOptions, retention: Sequence[Rules] = ()
+) -> MountRequest:
     """Choose and create (0700) the directories of a mount. Raises `UsageError` if they cannot be used."""
     return MountRequest(
         source=source,
@@ -40,4 +46,5 @@ def make_request(source: Source, mountpoint: Path, options: MountOptions) -> Mou
         options=options,
         state_dir=make_private(options.state_dir or state_directory(source.text)),
         cache_dir=make_private(options.cache_dir or cache_directory(source.text)),
+        retention=retention,
     )

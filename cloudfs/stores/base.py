@@ -17,7 +17,7 @@ from __future__ import annotations
 
 from collections.abc import AsyncGenerator, Sequence
 from dataclasses import dataclass
-from typing import Protocol
+from typing import Protocol, runtime_checkable
 
 from cloudfs.types import NAME_MAX, Attributes, Extent, Version
 
@@ -248,6 +248,18 @@ class Feed(Protocol):
 
         `NotFound` if the cursor is too old: everything has to be listed again.
         """
+        ...
+
+
+@runtime_checkable
+class Leftovers(Protocol):
+    """A store that can tell what uploads that never ended have left there: segments and sessions of no object.
+
+    Not a facet but a method of the store itself, which ``cloudfs verify`` looks for.
+    """
+
+    async def leftovers(self) -> Sequence[str]:
+        """One line for each, that names it and says how large it is. What is still being sent is none."""
         ...
 
 

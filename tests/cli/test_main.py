@@ -65,7 +65,7 @@ def test_the_options_in_examples_exist(examples: list[object]) -> None:
         if line[0] != "cloudfs":
             continue
         known = {option for parameter in called(line).params for option in parameter.opts}
-        end = next((place for place, part in enumerate(line) if part in ("&&", "||", "|", ">")), len(line))
+        end = next((place for place, part in enumerate(line) if part in ("&&", "||", "|", ">", "--")), len(line))
         assert {part for part in line[:end] if part.startswith("-")} <= known
 
 
