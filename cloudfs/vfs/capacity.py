@@ -38,6 +38,7 @@ class Capacity:
                 self.latest = await self._store.usage()
                 self._health.answered()
             except StoreError as error:
+                self._health.failed(error)
                 _log.debug("the store does not tell its use: %s", error)
             self._asked.set()
             await trio.sleep(_REFRESH_SECONDS)

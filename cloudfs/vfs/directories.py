@@ -22,7 +22,7 @@ from cloudfs.stores.base import Store, Walker
 from cloudfs.types import ROOT, Inode
 from cloudfs.vfs.surveyor import Moving, Surveyor
 from cloudfs.vfs.walks import Walks
-from cloudfs.writeback.health import Health, State
+from cloudfs.writeback.health import Health
 
 _log = logging.getLogger(__name__)
 _LISTING_LIMIT = 60.0
@@ -89,7 +89,7 @@ class Directories:
     async def fresh(self, ino: int) -> None:
         """`known`, and as new as the cache time demands, if the store answers soon."""
         await self.known(ino)
-        if not self._is_old(ino) or self._health.state is State.OFFLINE:
+        if not self._is_old(ino) or self._health.away:
             return
         with trio.move_on_after(_REFRESH_PATIENCE):
             try:

@@ -1,4 +1,4 @@
-"""What the last answers of the store say about it: on line or not, full, read-only."""
+"""What the last answers of the store say about it: on line or not, throttled, full, read-only."""
 
 from __future__ import annotations
 
@@ -16,6 +16,7 @@ class State(StrEnum):
 
     ONLINE = "online"
     OFFLINE = "offline"
+    THROTTLED = "throttled"
     SIGN_IN_REQUIRED = "sign-in required"
     FULL = "store full"
     READ_ONLY = "read-only"
@@ -29,13 +30,20 @@ _STATE_OF = (
 )
 
 
+_AWAY = (State.OFFLINE, State.THROTTLED, State.SIGN_IN_REQUIRED)
+
+
 class Health:
-    """The state of the store, with the time since when it is so (s since the epoch) and the reason."""
+    """The state of the store, with the time since when it is so (s since the epoch) and the reason.
+
+    ``until`` is when a throttled store wants to be asked again (s since the epoch), None in all other states.
+    """
 
     def __init__(self, *, read_only: bool) -> None:
         self.state = State.READ_ONLY if read_only else State.ONLINE
         self.since = time.time()
         self.reason = ""
+        self.until: float | None = None
         self._read_only_for_good = read_only
 
     @property
@@ -46,7 +54,7 @@ class Health:
     @property
     def away(self) -> bool:
         """The store answers nobody, so that there is no point in asking about every file."""
-        return self.state in (State.OFFLINE, State.SIGN_IN_REQUIRED)
+        return self.state in _AWAY
 
     def succeeded(self) -> None:
         """The store did what it was asked to change, so it is neither away nor full."""
@@ -55,18 +63,23 @@ class Health:
 
     def answered(self) -> None:
         """The store gave an answer: it is not away. That says nothing about whether it is full."""
-        if self.state in (State.OFFLINE, State.SIGN_IN_REQUIRED):
+        if self.away:
             self._become(State.ONLINE, "")
 
     def failed(self, error: StoreError) -> None:
+        wish = error.retry_after if isinstance(error, Unavailable) else None
         for kind, state in _STATE_OF:
             if isinstance(error, kind) and not self._read_only_for_good:
-                self._become(state, str(error))
+                if state is State.OFFLINE and wish is not None:
+                    self._become(State.THROTTLED, str(error), time.time() + wish)
+                else:
+                    self._become(state, str(error))
                 return
 
-    def _become(self, state: State, reason: str) -> None:
+    def _become(self, state: State, reason: str, until: float | None = None) -> None:
         if state is not self.state:
             self.since = time.time()
             _log.warning("the store is %s%s", state, f": {reason}" if reason else "")
         self.state = state
         self.reason = reason
+        self.until = until
