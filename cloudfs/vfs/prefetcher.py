@@ -74,7 +74,7 @@ class Prefetcher:
         for follower in self._followers:
             order = self._order_from(follower.trail.last, ino, follower.order)
             if order is not None:
-                self._drop(follower)
+                self._followers.remove(follower)
                 self._follow(ino, order, follower.trail)
                 return
         for last in self._last_missed:
@@ -162,7 +162,7 @@ class Prefetcher:
         """Whether it is a file of which not all is here."""
         if not (node.is_regular and node.size) or self._catalog.stagings.exists(node.ino):
             return False
-        return not self._contents.cache.has(self._contents.key(node.ino, node.content), node.size)
+        return not self._contents.cache.has(self._contents.key(node.ino, node.content, node.size), node.size)
 
     async def _learn(self, follower: _Follower, directory: int) -> None:
         with self._scope(follower):
@@ -180,7 +180,7 @@ class Prefetcher:
                 await content.bring(0, file.fetched)
         except CloudfsError as error:
             _log.debug("could not fetch a file in advance: %s", error)
-            if not follower.dropped:
+            if follower in self._followers:
                 self._drop(follower)
         finally:
             content.close()
