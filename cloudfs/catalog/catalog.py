@@ -12,6 +12,7 @@ from cloudfs.catalog.doubts import Doubts
 from cloudfs.catalog.links import Links
 from cloudfs.catalog.nodes import Nodes, Xattrs
 from cloudfs.catalog.pending import Memos, Pending
+from cloudfs.catalog.pieces import SentPieces
 from cloudfs.catalog.stagings import Stagings
 from cloudfs.errors import NotFound, UsageError
 from cloudfs.types import ROOT
@@ -32,7 +33,8 @@ class Catalog:
         self.links = Links(self.database, self.nodes, self.doubts)
         self.pending = Pending(self.database)
         self.memos = Memos(self.database)
-        self.stagings = Stagings(self.database)
+        self.pieces = SentPieces(self.database)
+        self.stagings = Stagings(self.database, self.pieces)
         self._held: dict[int, int] = {}
         self._orphans: set[int] = set()
         with self.database:

@@ -8,7 +8,7 @@ All times are ns since the epoch.
 
 from __future__ import annotations
 
-SCHEMA_VERSION = 2
+SCHEMA_VERSION = 3
 
 SCHEMA = """
 CREATE TABLE meta (
@@ -75,6 +75,18 @@ CREATE TABLE staged (
 );
 CREATE UNIQUE INDEX staged_by_file ON staged (file);
 CREATE INDEX staged_writing ON staged (ino) WHERE writing != 0;
+
+CREATE TABLE pieces (
+    id       INTEGER PRIMARY KEY AUTOINCREMENT,  -- also names its bytes in the cache, so it is never used again
+    ino      INTEGER,              -- of whose staged file these bytes are; NULL: nobody's, to be dropped at the store
+    content  INTEGER NOT NULL,     -- generation of nodes.content in which they were sent; writing there ends the row
+    start    INTEGER NOT NULL,     -- where they are in the file, in bytes
+    stop     INTEGER NOT NULL,
+    token    TEXT NOT NULL,        -- what the store calls them
+    punched  INTEGER NOT NULL,     -- 1: the staged file may have a hole there, and the store has the only copy
+    offered  INTEGER NOT NULL      -- the name for which a put with them was not answered, so they are not dropped; or 0
+);
+CREATE INDEX pieces_by_inode ON pieces (ino, start);
 
 CREATE TABLE memos (
     link     INTEGER PRIMARY KEY,  -- what a store wants remembered of an unfinished upload

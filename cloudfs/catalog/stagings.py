@@ -7,6 +7,7 @@ from collections.abc import Iterable
 from dataclasses import dataclass
 
 from cloudfs.catalog.database import Database
+from cloudfs.catalog.pieces import SentPieces
 from cloudfs.types import Extent, Inode
 
 
@@ -26,8 +27,9 @@ class StagedRow:
 class Stagings:
     """The rows of ``staged``, at most one an inode."""
 
-    def __init__(self, database: Database) -> None:
+    def __init__(self, database: Database, pieces: SentPieces) -> None:
         self._database = database
+        self._pieces = pieces
         self._execute = database.execute
 
     def get(self, ino: int) -> StagedRow | None:
@@ -48,6 +50,8 @@ class Stagings:
         self._execute("UPDATE staged SET writing = 0 WHERE ino = ?", (ino,))
 
     def remove(self, ino: int) -> None:
+        """The file is staged no more. What the store has of it in pieces, and no object owns, is to be dropped."""
+        self._pieces.disown_all(ino)
         self._execute("DELETE FROM staged WHERE ino = ?", (ino,))
 
     def interrupted(self) -> list[StagedRow]:

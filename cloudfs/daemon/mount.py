@@ -86,6 +86,7 @@ async def _run(request: MountRequest, parts: Parts, ready: Callable[[], None], n
                 parts.directories.explore_forever,
                 parts.capacity.follow,
                 parts.uploader.run,
+                *((parts.ahead.run,) if parts.ahead is not None else ()),
                 functools.partial(parts.inquiries.pruner.follow, request.retention),
                 ending.follow_signals,
                 functools.partial(_sweep, parts),

@@ -36,10 +36,12 @@ from cloudfs.vfs.prefetcher import Prefetcher
 from cloudfs.vfs.pulse import Pulse
 from cloudfs.vfs.removal import Removal
 from cloudfs.vfs.space import Space
+from cloudfs.writeback.ahead import Ahead
 from cloudfs.writeback.contents import Contents
 from cloudfs.writeback.discard import Discard
 from cloudfs.writeback.health import Health
 from cloudfs.writeback.perform import Performer
+from cloudfs.writeback.progress import Progress
 from cloudfs.writeback.staging import Staging
 from cloudfs.writeback.uploader import Uploader
 
@@ -58,6 +60,7 @@ class Parts:
     files: Files
     capacity: Capacity
     uploader: Uploader
+    ahead: Ahead | None
     status: Status
     notices: Notices
     session: Session
@@ -70,7 +73,8 @@ def build(request: MountRequest, catalog: Catalog, store: Store, nursery: trio.N
     can = store.capabilities
     health = Health(read_only=options.read_only or getattr(store, "read_only", False))
     cache = DiskCache(request.cache_dir, options.cache_size, nursery)
-    staging = Staging(request.state_dir / "staging", catalog.stagings)
+    piece_size = store.pieces.size if store.pieces is not None else 0
+    staging = Staging(request.state_dir / "staging", catalog.stagings, catalog.pieces, piece_size)
     contents = Contents(catalog, store, cache)
     merging = Merging(catalog, _defaults(request))
     notices = Notices()
@@ -78,7 +82,11 @@ def build(request: MountRequest, catalog: Catalog, store: Store, nursery: trio.N
     def stale(name: Stale) -> None:
         notices.stale(name.parent, name.name)
 
-    performer = Performer(catalog, store, contents, staging, merging, stale)
+    progress = Progress()
+    ahead = None
+    if store.pieces is not None:
+        ahead = Ahead(catalog, store.pieces, staging, contents, health, options.uploads, progress, crash.durable_step)
+    performer = Performer(catalog, store, contents, staging, merging, stale, ahead)
     capacity = Capacity(store, health)
     pulse = Pulse()
     uploader = Uploader(
@@ -89,8 +97,9 @@ def build(request: MountRequest, catalog: Catalog, store: Store, nursery: trio.N
         options.uploads,
         lambda link: _quiet(catalog, files, directories, link),
         pulse.is_busy,
+        progress,
     )
-    space = Space(options.cache_size, staging, cache, uploader)
+    space = Space(options.cache_size, staging, cache, [uploader, ahead] if ahead is not None else [uploader], progress)
     directories = Directories(catalog, store, merging, health, options.dir_cache_time, stale)
     prefetcher = Prefetcher(catalog, contents, directories.known)
     files = Files(
@@ -120,7 +129,19 @@ def build(request: MountRequest, catalog: Catalog, store: Store, nursery: trio.N
         Pruner(catalog, tree, removal, shared=can.hard_links, progressed=uploader.progressed),
     )
     return Parts(
-        catalog, cache, staging, directories, prefetcher, files, capacity, uploader, status, notices, session, inquiries
+        catalog,
+        cache,
+        staging,
+        directories,
+        prefetcher,
+        files,
+        capacity,
+        uploader,
+        ahead,
+        status,
+        notices,
+        session,
+        inquiries,
     )
 
 

@@ -176,7 +176,7 @@ class Operations(pyfuse3.Operations):
             ctime_ns=attr.st_ctime_ns if fields.update_ctime else None,
         )
         size = attr.st_size if fields.update_size else None
-        return self._attributes(self._fs.set_attributes(ino, change, size, privileged=ctx.uid == 0))
+        return self._attributes(await self._fs.set_attributes(ino, change, size, privileged=ctx.uid == 0))
 
     @_guarded
     async def getxattr(self, ino: int, name: bytes, ctx: Any) -> bytes:
@@ -215,7 +215,7 @@ class Operations(pyfuse3.Operations):
     @_guarded
     async def write(self, handle: int, offset: int, data: bytes) -> int:
         if not self._fs.files.write_nowait(handle, offset, data):
-            await self._fs.files.wait_for_room(len(data))
+            await self._fs.files.prepare_write(handle, offset, len(data))
             self._fs.files.write(handle, offset, data)
         return len(data)
 

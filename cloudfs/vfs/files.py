@@ -5,6 +5,7 @@ from __future__ import annotations
 import contextlib
 import errno
 import os
+import sys
 import time
 from collections.abc import Callable
 
@@ -26,7 +27,7 @@ OPEN_WRITE_BACK_NS = 60_000_000_000
 """A file that is kept open is stored this long after a burst of writes began."""
 _QUIET_NS = 3_000_000_000
 _LONGEST_BURST_NS = 300_000_000_000
-_INLINE_READ = 1 << 20
+_STEP = 4 << 20
 
 
 class OpenFile:
@@ -118,6 +119,7 @@ class Files:
         """What was written survives a power cut from here on."""
         file = self._handles[handle]
         self._commit(file)
+        self._catalog.database.settle()
         await trio.to_thread.run_sync(self._sync, self._staged(file))
         _refuse_damaged(file)
 
@@ -131,6 +133,7 @@ class Files:
 
     async def sync_catalog(self) -> None:
         """Everything done to names and attributes survives a power cut from here on (fsync of a directory)."""
+        self._catalog.database.settle()
         await trio.to_thread.run_sync(self._catalog.database.sync)
 
     def inode_of(self, handle: int) -> int:
@@ -225,20 +228,25 @@ class Files:
         """The bytes, fetched where necessary. Raises store errors."""
         file = self._handles[handle]
         while True:
-            seen = file.node.content, self._staged(file)
+            seen = self._sight(file)
             try:
                 return await self._read(file, offset, min(offset + size, file.node.size))
             except (NotFound, VersionMismatch):
                 # What we read from was replaced at the store by what was written here: that is what to read now.
-                if seen == (file.node.content, self._staged(file)):
+                if seen == self._sight(file):
                     raise
+
+    def _sight(self, file: OpenFile) -> tuple[object, ...]:
+        """Where the bytes come from; another one when that has changed."""
+        staged = self._staged(file)
+        return file.node.content, staged, *(staged.sent if staged is not None else ())
 
     async def _read(self, file: OpenFile, start: int, stop: int) -> bytes:
         if start >= stop:
             return b""
         staged = self._staged(file)
         if staged is not None:
-            return await read_through(staged, self._base(file, staged), start, stop)
+            return await read_through(staged, self._base(file, staged), self._contents.read_piece, start, stop)
         if not start:
             self._prefetcher.missed(file.node.ino)
         return await self._content(file).read(start, stop)
@@ -260,14 +268,58 @@ class Files:
     # --- writing -------------------------------------------------------------------------------------------------
 
     def write_nowait(self, handle: int, offset: int, data: bytes) -> bool:
-        """Stage ``data``; False if the writer has to wait for room first (`wait_for_room`)."""
+        """Stage ``data``; False if that is not possible before `prepare_write`."""
+        staged = self._handles[handle].staged
+        if staged is not None and staged.sent and staged.sent.punched(offset, offset + len(data)):
+            return False
         if not self._space.has_room(len(data)):
             return False
         self.write(handle, offset, data)
         return True
 
-    async def wait_for_room(self, size: int) -> None:
-        await self._space.wait(size)
+    async def prepare_write(self, handle: int, offset: int, size: int) -> None:
+        """Wait for room, and bring back what has left the file already of where it will be written.
+
+        Raises store errors.
+        """
+        if not self._space.has_room(size):
+            await self._space.wait(size)
+        await self._bring_back(self._handles[handle], offset, offset + size)
+
+    async def prepare_truncate(self, ino: int, size: int) -> None:
+        """Bring back what has left the file already of the piece in which it will end. Raises store errors."""
+        file = self._acquire(ino)
+        try:
+            staged = self._staged(file)
+            ending = staged.sent.punched(size, size + 1) if staged is not None else []
+            if any(sent.start < size for sent in ending):
+                await self._bring_back(file, size, size + 1)
+        finally:
+            self._give_back(file)
+
+    async def _bring_back(self, file: OpenFile, start: int, stop: int) -> None:
+        staged = self._staged(file)
+        if staged is None or not staged.sent:
+            return
+        async with staged.bringing_back:
+            while punched := staged.sent.punched(start, stop):
+                sent = punched[0]
+                for at in range(sent.start, sent.stop, _STEP):
+                    end = min(at + _STEP, sent.stop)
+                    staged.restore(at, await self._contents.read_piece(sent, at, end))
+                # What was durable at the store is durable here before the store may forget it.
+                await trio.to_thread.run_sync(staged.sync)
+                self._take_back(staged, sent.start, sent.stop)
+
+    def _take_back(self, staged: Staged, start: int, stop: int) -> None:
+        """Bytes of ``[start, stop)`` change: pieces with them are not the file's any more."""
+        changed = staged.sent.overlapping(start, stop)
+        if not changed:
+            return
+        with self._catalog:
+            for sent in changed:
+                self._catalog.pieces.disown(sent)
+                staged.sent.remove(sent)
 
     def write(self, handle: int, offset: int, data: bytes) -> None:
         """Stage ``data``. Raises `TooLarge`, `OSError`; after a failure the file is not published as if whole."""
@@ -292,6 +344,8 @@ class Files:
         if staged.damaged:
             raise NoSpace(staged.damaged)
         self._space.refuse_if_full()
+        assert not staged.sent.punched(offset, offset + len(data)), "see prepare_write"
+        self._take_back(staged, offset, offset + len(data))
         staged.write(offset, data)
 
     def _damage(self, staged: Staged, reason: str) -> None:
@@ -361,6 +415,7 @@ class Files:
         if size > node.size:
             staged.resize(size)
         with self._catalog:
+            self._take_back(staged, size, sys.maxsize)
             node.size = size
             self._catalog.nodes.save(node)
             self._staging.save(staged)

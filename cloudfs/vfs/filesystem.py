@@ -59,9 +59,10 @@ class FileSystem:
             await self.directories.known(target)
         self.namespace.rename(parent, name, new_parent, new_name, flags)
 
-    def set_attributes(self, ino: int, change: Change, size: int | None, *, privileged: bool) -> Node:
+    async def set_attributes(self, ino: int, change: Change, size: int | None, *, privileged: bool) -> Node:
         """chmod, chown, utimensat and truncate, in any combination the kernel likes."""
         if size is not None:
+            await self.files.prepare_truncate(ino, size)
             self.files.truncate(ino, size)
             if not privileged:
                 self.attributes.drop_setid(ino)

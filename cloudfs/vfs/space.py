@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from typing import Protocol
 
 import trio
 
 from cloudfs.cache.contract import Cache
 from cloudfs.errors import NoSpace
+from cloudfs.writeback.progress import Progress
 from cloudfs.writeback.staging import Staging
 
 _PATIENCE = 30.0
@@ -21,16 +23,14 @@ _START = 0.005
 
 
 class Uploads(Protocol):
-    """What `Space` asks of the uploader."""
+    """What `Space` asks of those who send."""
 
     def make_room(self) -> None:
         """Send now whatever may be sent."""
         ...
 
-    def is_working(self) -> bool: ...
-
-    async def progressed(self) -> None:
-        """Return when something has been stored, or failed."""
+    def is_working(self) -> bool:
+        """Whether there may be more room soon."""
         ...
 
 
@@ -41,13 +41,17 @@ class Space:
     may use the disk as long as it has room.
     """
 
-    def __init__(self, limit: int, staging: Staging, cache: Cache, uploads: Uploads) -> None:
+    def __init__(
+        self, limit: int, staging: Staging, cache: Cache, uploads: Sequence[Uploads], progress: Progress
+    ) -> None:
+        """``progress`` is made whenever one of ``uploads`` may have made room."""
         self._limit = limit
         self._unchecked = 0
         self._reserve = min(_RESERVE, staging.disk_size() // 10)
         self._staging = staging
         self._cache = cache
         self._uploads = uploads
+        self._progress = progress
 
     def has_room(self, size: int) -> bool:
         """Whether ``size`` more bytes fit without waiting; evicts what is cached if that helps."""
@@ -78,9 +82,10 @@ class Space:
 
     async def wait(self, size: int) -> None:
         """Return when there is room, or when waiting does not bring any nearer."""
-        self._uploads.make_room()
+        for uploads in self._uploads:
+            uploads.make_room()
         await trio.sleep(_START)
         with trio.move_on_after(_PATIENCE):
-            while not self.has_room(size) and self._uploads.is_working():
+            while not self.has_room(size) and any(uploads.is_working() for uploads in self._uploads):
                 with trio.move_on_after(_STEP):
-                    await self._uploads.progressed()
+                    await self._progress.wait()

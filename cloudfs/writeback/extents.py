@@ -9,7 +9,7 @@ from cloudfs.types import Extent
 
 
 class Extents:
-    """A growing set of bytes, kept as ordered, disjoint, non-touching ranges."""
+    """A set of bytes, kept as ordered, disjoint, non-touching ranges."""
 
     __slots__ = ("_starts", "_stops")
 
@@ -35,6 +35,17 @@ class Extents:
             stop = max(stop, self._stops[last - 1])
         self._starts[first:last] = [start]
         self._stops[first:last] = [stop]
+
+    def remove(self, start: int, stop: int) -> None:
+        """Nothing of ``[start, stop)`` is in the set any longer."""
+        kept = [
+            Extent(a, b)
+            for e in self
+            for a, b in ((e.start, min(e.stop, start)), (max(e.start, stop), e.stop))
+            if a < b
+        ]
+        self._starts = [extent.start for extent in kept]
+        self._stops = [extent.stop for extent in kept]
 
     def cut(self, size: int) -> None:
         """Drop everything at and after ``size``."""

@@ -5,15 +5,16 @@ from __future__ import annotations
 import stat
 import time
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 from cloudfs.catalog.catalog import Catalog
 from cloudfs.catalog.doubts import Doubt
 from cloudfs.catalog.links import Link
 from cloudfs.catalog.merging import Merging, Stale
-from cloudfs.errors import DirectoryNotEmpty, NotFound, StoreError, Unavailable, VersionMismatch
-from cloudfs.stores.base import Store
-from cloudfs.types import ROOT, LinkId, Version
+from cloudfs.errors import BrokenAnswer, DirectoryNotEmpty, NotFound, StoreError, Unavailable, VersionMismatch
+from cloudfs.stores.base import NOTHING_KNOWN, Entry, Known, Location, Source, Store
+from cloudfs.types import ROOT, Attributes, LinkId, Version
+from cloudfs.writeback.ahead import Ahead
 from cloudfs.writeback.contents import Contents, StagedSource
 from cloudfs.writeback.plan import Action, Step, aside_name
 from cloudfs.writeback.record import Record
@@ -64,7 +65,11 @@ class Performer:
         staging: Staging,
         merging: Merging,
         stale: Callable[[Stale], None],
+        ahead: Ahead | None = None,
     ) -> None:
+        """``ahead`` is for stores that take pieces."""
+        self._ahead = ahead
+        self._contents = contents
         self._catalog = catalog
         self._store = store
         self._sources = Sources(catalog, contents, staging)
@@ -168,13 +173,61 @@ class Performer:
         with self._sources.open(node) as source:
             self.sending[link.id] = sending
             try:
-                entry = await self._store.put(
-                    place, source, attributes, replaces=_version(action.replaces), transfer=sending
-                )
+                entry = await self._put(link, action, source, attributes, place, sending)
             finally:
                 del self.sending[link.id]
         sums = source.sums if isinstance(source, StagedSource) else None
         await self._record.uploaded(link, action, entry, content, attrs, sums)
+
+    async def _put(
+        self, link: Link, action: Action, source: Source, attributes: Attributes, place: Location, sending: Sending
+    ) -> Entry:
+        """Send what the store does not have yet, and publish it."""
+        if self._ahead is not None and isinstance(source, StagedSource):
+            await self._ahead.send_rest(source, place, sending)
+        known = self._known(link, source)
+        try:
+            return await self._store.put(
+                place, source, attributes, replaces=_version(action.replaces), transfer=sending, known=known
+            )
+        except BrokenAnswer:
+            self._take_back(link, known, resend=True)
+            raise
+        except Unavailable:
+            raise
+        except StoreError:
+            self._take_back(link, known, resend=False)
+            raise
+
+    def _known(self, link: Link, source: Source) -> Known:
+        """What the store need not be sent: unchanged bytes of the version before, and pieces that it has."""
+        if not isinstance(source, StagedSource):
+            return NOTHING_KNOWN
+        with self._catalog:
+            self._catalog.pieces.offer(link.ino, link.id)
+        pieces = [sent.piece for sent in self._catalog.pieces.of_inode(link.ino) if sent.offered == link.id]
+        known = Known(pieces=pieces)
+        staged = source.staged
+        if not staged.base:
+            return known
+        try:
+            holder = self._contents.holder(link.ino, staged.base)
+        except NotFound:
+            return known
+        shown = min(staged.visible, source.size)
+        kept = [extent for extent, ours in staged.extents.pieces(0, shown) if not ours]
+        return replace(known, location=self._catalog.links.location(holder), version=holder.version, kept=kept)
+
+    def _take_back(self, link: Link, known: Known, *, resend: bool) -> None:
+        """Nothing was published: the pieces are ours still. If they may be why, those that can be are sent again."""
+        if not known.pieces:
+            return
+        with self._catalog:
+            self._catalog.pieces.recall(link.ino, link.id)
+            for sent in self._catalog.pieces.of_inode(link.ino) if resend else ():
+                if not sent.punched:
+                    self._catalog.pieces.disown(sent)
+                    self._record.unsent(sent)
 
     async def _link(self, link: Link, action: Action) -> None:
         twin = self._other(action)

@@ -7,6 +7,7 @@ import trio
 from cloudfs.cache.sums import Sums
 from cloudfs.catalog.catalog import Catalog
 from cloudfs.catalog.links import Link
+from cloudfs.catalog.pieces import SentPiece
 from cloudfs.catalog.stagings import StagedRow
 from cloudfs.stores.base import Entry, Location
 from cloudfs.writeback.contents import Contents
@@ -55,21 +56,37 @@ class Record:
             self.stored(link, entry, content, attrs)
             row = self._catalog.stagings.get(link.ino)
             confirmed = row is not None and self._catalog.nodes.get(link.ino).content == content
+            sent = self._catalog.pieces.of_inode(link.ino)
+            self._catalog.pieces.published(link.ino, link.id)
             if confirmed:
                 self._catalog.stagings.remove(link.ino)
+            elif sent:
+                self._staging.rebase(link.ino, content, [each for each in sent if each.offered == link.id])
+        for each in sent:
+            self._contents.forget_piece(each)
         if row is not None and confirmed:
-            await self._adopt(row, content, sums)
+            await self._adopt(row, content, sums, punched=any(each.punched for each in sent))
 
-    async def _adopt(self, row: StagedRow, content: int, sums: Sums | None) -> None:
+    def unsent(self, sent: SentPiece) -> None:
+        """The store is to be sent it again."""
+        staged = None if sent.ino is None else self._staging.acquire(sent.ino)
+        if staged is not None:
+            staged.sent.remove(sent)
+            self._staging.release(staged)
+
+    async def _adopt(self, row: StagedRow, content: int, sums: Sums | None, *, punched: bool) -> None:
         """The staged file, whose bytes the store has by now, becomes a cached file."""
         cache = self._contents.cache
         size = self._catalog.nodes.get(row.ino).size
-        key, path = self._contents.key(row.ino, content), self._staging.path(row.file)
+        key, path = self._contents.key(row.ino, content, size), self._staging.path(row.file)
         self._staging.give_up(row.ino, row.file)
-        if not row.base:
+        if punched:
+            # Its holes are no zeros, and the cache could not tell.
+            path.unlink(missing_ok=True)
+        elif not row.base:
             cache.adopt(key, size, path, sums)
         elif Extents(row.extents).covers(row.visible, size):
-            old = self._contents.key(row.ino, row.base)
+            old = self._contents.key(row.ino, row.base, row.visible)
             await trio.to_thread.run_sync(cache.adopt_patch, old, key, size, path, row.extents, sums)
         else:
             # Zeros where the base had been cut off are not in the staged file: fetching is simpler than patching.

@@ -52,6 +52,7 @@ class Resolver:
         if entry is None:
             with self._catalog:
                 self._catalog.doubts.end(link.id)
+                self._catalog.pieces.recall(link.ino, link.id)
             return
         there = replace(link, parent=doubt.parent, name=doubt.name)
         victim = self._catalog.links.at_place(doubt.parent, doubt.name, link.id)

@@ -53,7 +53,7 @@ class Sources:
         if staged.is_short(node.size):
             raise Incomplete("the end of the file was lost in a power cut before it was synced; write it again")
         base = self._contents.open(node.ino, staged.base, staged.visible) if staged.base else None
-        source = StagedSource(staged, node.size, base)
+        source = StagedSource(staged, node.size, base, self._contents.read_piece)
         scope = trio.CancelScope()
 
         def revoke() -> None:

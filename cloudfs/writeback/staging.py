@@ -12,14 +12,18 @@ import errno
 import os
 import time
 from collections import deque
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from pathlib import Path
 
 import trio
 
+from cloudfs.cache.sparse import punch_hole, write_all
+from cloudfs.catalog.pieces import SentPiece, SentPieces
 from cloudfs.catalog.stagings import StagedRow, Stagings
 from cloudfs.types import Extent, Inode
 from cloudfs.writeback.extents import Extents
+from cloudfs.writeback.progress import Progress
+from cloudfs.writeback.sent import Rhythm, Sent
 
 _SPARSE_MAX = 1 << 40
 """A staged file up to this size is as long as its inode says; longer ones may be too long for the local disk."""
@@ -32,11 +36,21 @@ class Staged:
     """One staged file, opened. Without a base (``base == 0``) all of its bytes are ours and holes are zeros.
 
     With a base, ``extents`` are ours; elsewhere the base's first ``visible`` bytes show through, then zeros.
+    Of a large file the store may have ``sent`` pieces already, some of which have left a hole here; ``rhythm`` is
+    kept for stores that take pieces.
     ``length`` is that of the file on disk, ``charged`` what it counts for in `Staging.used`. Once it is ``gone``, its
     users let go of it.
     """
 
-    def __init__(self, row: StagedRow, fd: int, account: Callable[[int], None]) -> None:
+    def __init__(
+        self,
+        row: StagedRow,
+        fd: int,
+        account: Callable[[int], None],
+        sent: Sent | None = None,
+        rhythm: Rhythm | None = None,
+        growth: Progress | None = None,
+    ) -> None:
         self.ino: Inode = row.ino
         self.file = row.file
         self.base = row.base
@@ -48,6 +62,10 @@ class Staged:
         self.gone = False
         self.users = 1
         self.fd = fd
+        self.sent = sent or Sent()
+        self.rhythm = rhythm
+        self._growth = growth
+        self.bringing_back = trio.Lock()
         self._account = account
         status = os.fstat(fd)
         self.length = status.st_size
@@ -78,6 +96,8 @@ class Staged:
     def write(self, offset: int, data: bytes) -> None:
         """To the page cache, in full. Raises `OSError` (ENOSPC) with possibly a part written, which is harmless."""
         stop = offset + len(data)
+        if self.rhythm is not None and max(stop, self.length) > self.rhythm.size:
+            self._note(self.rhythm, offset, stop)
         written = os.pwrite(self.fd, data, offset)
         while written < len(data):
             more = os.pwrite(self.fd, data[written:], offset + written)
@@ -90,10 +110,18 @@ class Staged:
             self._charge(stop - max(self.length, offset))
             self.length = stop
 
+    def _note(self, rhythm: Rhythm, start: int, stop: int) -> None:
+        if start < stop:
+            rhythm.note(start, stop, self.length, time.monotonic_ns())
+        if self._growth is not None:
+            self._growth.made()
+
     def cut(self, size: int) -> None:
         """Nothing at and after ``size`` is ours or shows through any longer; to be saved before `resize`."""
         self.visible = min(self.visible, size)
         self.extents.cut(size)
+        if self.rhythm is not None:
+            self.rhythm.cut(size, time.monotonic_ns())
         if size == 0:
             self.base = 0
             self.damaged = ""
@@ -125,25 +153,64 @@ class Staged:
         return not self.base and self.length < size <= _SPARSE_MAX
 
     def holds(self, start: int, stop: int) -> bool:
-        """Whether a range can be read without the base."""
+        """Whether a range can be read without the base and the store."""
+        if self.sent and self.sent.punched(start, stop):
+            return False
         return not self.base or start >= self.visible or self.extents.covers(start, min(stop, self.visible))
 
+    def punch(self, start: int, stop: int) -> None:
+        """Give the space of a range back; its bytes are somewhere else."""
+        punch_hole(self.fd, start, stop)
+        self.measure()
+
+    def restore(self, offset: int, data: bytes) -> None:
+        """Put bytes back that had been punched out."""
+        write_all(self.fd, data, offset)
+
+    def rebase(self, content: int, published: Sequence[SentPiece]) -> None:
+        """``published`` belongs to the committed ``content`` now: what was punched of it shows through from there."""
+        punched = [sent for sent in published if sent.punched and sent in self.sent]
+        if punched:
+            ours = Extents(self.extents if self.base else [])
+            reach = max(self.visible, punched[-1].stop)
+            ours.add(self.visible if self.base else 0, max(reach, self.length))
+            for sent in punched:
+                ours.remove(sent.start, sent.stop)
+            self.base, self.visible, self.extents = content, reach, ours
+        for sent in published:
+            self.sent.remove(sent)
+
     def data_extents(self, size: int) -> list[Extent]:
-        """Where the file's data is, without a base: the rest are holes."""
-        found: list[Extent] = []
+        """Where the file's data is, here or at the store, without a base: the rest are holes."""
+        found = Extents(Extent(sent.start, min(sent.stop, size)) for sent in self.sent)
         position = 0
-        while position < size:
-            try:
-                start = os.lseek(self.fd, position, os.SEEK_DATA)
-            except OSError as error:
-                if error.errno == errno.ENXIO:
-                    break
-                raise
-            if start >= size:
-                break
+        while (start := self._next_data(position, size)) < size:
             position = min(os.lseek(self.fd, start, os.SEEK_HOLE), size)
-            found.append(Extent(start, position))
-        return found
+            found.add(start, position)
+        return list(found)
+
+    def _next_data(self, position: int, stop: int) -> int:
+        """Where data begins at or after ``position``; ``stop`` or more if there is none before that."""
+        if position >= stop:
+            return stop
+        try:
+            return os.lseek(self.fd, position, os.SEEK_DATA)
+        except OSError as error:
+            if error.errno == errno.ENXIO:
+                return stop
+            raise
+
+    def has_data(self, start: int, stop: int) -> bool:
+        """Whether anything of a range was written here."""
+        if self.base:
+            return any(ours for _, ours in self.extents.pieces(start, stop))
+        return self._next_data(start, stop) < stop
+
+    def is_whole(self, start: int, stop: int) -> bool:
+        """Whether all of a range, which is not beyond the end, was written here."""
+        if self.base:
+            return self.extents.covers(start, stop)
+        return os.lseek(self.fd, start, os.SEEK_HOLE) >= stop
 
     def sync(self) -> None:
         """The bytes survive a power cut. Blocks: call it in a thread."""
@@ -160,16 +227,21 @@ class Staging:
     advance by `prepare_forever`, because making a file is the slowest part of writing a small one.
     """
 
-    def __init__(self, directory: Path, rows: Stagings) -> None:
+    def __init__(self, directory: Path, rows: Stagings, pieces: SentPieces, piece_size: int = 0) -> None:
+        """``piece_size`` is that of the store's pieces, in bytes; 0 if it takes none."""
         directory.mkdir(mode=0o700, exist_ok=True)
         self._directory = directory
         self._directory_fd = os.open(directory, os.O_RDONLY | os.O_DIRECTORY | os.O_CLOEXEC)
         self._rows = rows
+        self._pieces = pieces
+        self._piece_size = piece_size
         self._open: dict[int, Staged] = {}
         self._next_file = time.time_ns()
         self._spare: deque[tuple[int, int]] = deque()
         self._scarce = trio.Event()
         self.used = 0
+        self.growth = Progress()
+        """Made with every write to a file that is larger than a piece."""
 
     def path(self, file: int) -> Path:
         return self._directory / str(file)
@@ -180,10 +252,21 @@ class Staging:
         if len(self._spare) < _SPARE // 2:
             self._scarce.set()
         row = StagedRow(ino, file, base, visible, (), writing=True)
-        staged = Staged(row, fd, self._account)
+        staged = Staged(row, fd, self._account, None, self._rhythm(), self.growth)
         self._rows.put(row)
         self._open[ino] = staged
         return staged
+
+    def _rhythm(self) -> Rhythm | None:
+        return Rhythm(self._piece_size) if self._piece_size else None
+
+    def opened(self) -> list[Staged]:
+        """Those that somebody uses."""
+        return list(self._open.values())
+
+    def being_written(self, larger_than: int) -> list[Staged]:
+        """Those longer than that many bytes which an application has open for writing."""
+        return [staged for staged in self._open.values() if staged.writing and staged.length > larger_than]
 
     def _number(self) -> int:
         self._next_file += 1
@@ -219,7 +302,8 @@ class Staging:
             if row is None:
                 return None
             fd = os.open(str(row.file), os.O_RDWR | os.O_CLOEXEC, dir_fd=self._directory_fd)
-            staged = self._open[ino] = Staged(row, fd, self._account)
+            sent = Sent(self._pieces.of_inode(ino))
+            staged = self._open[ino] = Staged(row, fd, self._account, sent, self._rhythm(), self.growth)
             staged.users = 0
         staged.users += 1
         return staged
@@ -236,6 +320,14 @@ class Staging:
     def save(self, staged: Staged) -> None:
         """Write the row, in the caller's transaction."""
         self._rows.put(staged.row())
+
+    def rebase(self, ino: Inode, content: int, published: Sequence[SentPiece]) -> None:
+        """See `Staged.rebase`; in the caller's transaction."""
+        staged = self.acquire(ino)
+        if staged is not None:
+            staged.rebase(content, published)
+            self.save(staged)
+            self.release(staged)
 
     def discard(self, ino: int) -> None:
         """Nobody wants these bytes any longer: remove row (in the caller's transaction) and file."""

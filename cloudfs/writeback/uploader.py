@@ -35,6 +35,7 @@ from cloudfs.writeback.contents import Revoked
 from cloudfs.writeback.health import Health
 from cloudfs.writeback.perform import Performer
 from cloudfs.writeback.plan import Action, Facts, Step, aside_name, plan
+from cloudfs.writeback.progress import Progress
 from cloudfs.writeback.turns import Place, Turns
 from cloudfs.writeback.waiting import Waiting
 
@@ -68,10 +69,12 @@ class Uploader:
         limit: int,
         quiet: Callable[[Link], float],
         busy: Callable[[], bool],
+        progress: Progress,
     ) -> None:
         """``quiet(link)`` says for how many seconds a name should be left alone because it is just being written.
 
         While ``busy()``, applications are at work: uploads hold back, at first altogether, unless asked to `hurry`.
+        ``progress`` is made when something has been stored, or failed.
         """
         self._catalog = catalog
         self._performer = performer
@@ -90,7 +93,7 @@ class Uploader:
         self._waiting = Waiting()
         self._wake = trio.Event()
         self._sleeps_until_ns = 0
-        self._progress = trio.Event()
+        self._progress = progress
 
     def kick(self, due_ns: int = 0) -> None:
         """There is work that is due at ``due_ns``; now, if not said."""
@@ -328,8 +331,7 @@ class Uploader:
         if link not in self._waiting:
             self._waiting.wake(link)
         if progress:
-            self._progress.set()
-            self._progress = trio.Event()
+            self._progress.made()
         self._wake.set()
 
     # --- failures ------------------------------------------------------------------------------------------------

@@ -129,7 +129,7 @@ class Play:
             before = self.model.copy()
             self.model.write_thing(thing, data, offset)
             self._possible = [self.model, before]
-            self.rig.files.write(handle, offset, data)
+            await self.rig.write_handle(handle, offset, data)
             self.rig.files.flush(handle)
             assert self.rig.death.happened or await self.rig.read_handle(handle) == thing.data
 

@@ -37,9 +37,11 @@ from cloudfs.vfs.namespace import Namespace, Owner
 from cloudfs.vfs.prefetcher import Prefetcher
 from cloudfs.vfs.pulse import Pulse
 from cloudfs.vfs.space import Space
+from cloudfs.writeback.ahead import Ahead
 from cloudfs.writeback.contents import Contents
 from cloudfs.writeback.health import Health
 from cloudfs.writeback.perform import Performer
+from cloudfs.writeback.progress import Progress
 from cloudfs.writeback.staging import Staging
 from cloudfs.writeback.uploader import Uploader
 
@@ -100,6 +102,7 @@ class Rig:
     health: Health
     performer: Performer
     uploader: Uploader
+    ahead: Ahead | None
     files: Files
     store: Store
     plan: FaultPlan
@@ -142,10 +145,16 @@ class Rig:
         """Open, write and close."""
         handle = self.files.open(await self.regular(path), os.O_RDWR | flags)
         try:
-            self.files.write(handle, offset, data)
+            await self.write_handle(handle, offset, data)
             self.files.flush(handle)
         finally:
             self.files.release(handle)
+
+    async def write_handle(self, handle: int, offset: int, data: bytes) -> None:
+        """As the kernel's requests do."""
+        if not self.files.write_nowait(handle, offset, data):
+            await self.files.prepare_write(handle, offset, len(data))
+            self.files.write(handle, offset, data)
 
     async def create(self, path: bytes, data: bytes = b"") -> Node:
         """A new file with content, closed."""
@@ -171,10 +180,10 @@ class Rig:
         return data if data is not None else await self.files.read(handle, 0, size)
 
     async def change(self, path: bytes, change: Change) -> None:
-        self.fs.set_attributes((await self.resolve(path)).ino, change, None, privileged=True)
+        await self.fs.set_attributes((await self.resolve(path)).ino, change, None, privileged=True)
 
     async def truncate(self, path: bytes, size: int) -> None:
-        self.fs.set_attributes(await self.regular(path), Change(), size, privileged=True)
+        await self.fs.set_attributes(await self.regular(path), Change(), size, privileged=True)
 
     async def rename(self, old: bytes, new: bytes, flags: int = 0) -> None:
         await self.fs.rename(*await self.place(old), *await self.place(new), flags)
@@ -293,10 +302,15 @@ def _build(
     stale: list[Stale] = []
     health = Health(read_only=False)
     cache = DiskCache(home / "cache", cache_size, nursery)
-    staging = Staging(home / "state" / "staging", catalog.stagings)
+    piece_size = store.pieces.size if store.pieces is not None else 0
+    staging = Staging(home / "state" / "staging", catalog.stagings, catalog.pieces, piece_size)
     contents = Contents(catalog, store, cache)
     merging = Merging(catalog, DEFAULTS)
-    performer = Performer(catalog, store, contents, staging, merging, stale.append)
+    progress = Progress()
+    ahead = None
+    if store.pieces is not None:
+        ahead = Ahead(catalog, store.pieces, staging, contents, health, uploads, progress, death.durable_step)
+    performer = Performer(catalog, store, contents, staging, merging, stale.append, ahead)
     capacity = Capacity(store, health)
     pulse = Pulse()
 
@@ -306,8 +320,8 @@ def _build(
             return 0.5
         return files.quiet_for(link.ino, doomed=link.doomed)
 
-    uploader = Uploader(catalog, performer, health, can, uploads, quiet, pulse.is_busy)
-    space = Space(cache_size, staging, cache, uploader)
+    uploader = Uploader(catalog, performer, health, can, uploads, quiet, pulse.is_busy, progress)
+    space = Space(cache_size, staging, cache, [uploader, ahead] if ahead is not None else [uploader], progress)
     directories = Directories(catalog, store, merging, health, cache_time, stale.append)
     prefetcher = Prefetcher(catalog, contents, directories.known)
     files = Files(
@@ -335,6 +349,7 @@ def _build(
         health,
         performer,
         uploader,
+        ahead,
         files,
         store,
         plan,
@@ -357,6 +372,8 @@ async def _start(rig: Rig, nursery: trio.Nursery, *, uploading: bool) -> None:
     nursery.start_soon(rig.prefetcher.run)
     if uploading:
         nursery.start_soon(rig.uploader.run)
+        if rig.ahead is not None:
+            nursery.start_soon(rig.ahead.run)
 
 
 def memory(tree: MemoryTree | None = None) -> MemoryStore:

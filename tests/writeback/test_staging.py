@@ -30,7 +30,7 @@ def catalog(tmp_path: Path) -> Iterator[Catalog]:
 
 @pytest.fixture
 async def staging(catalog: Catalog, tmp_path: Path) -> Staging:
-    return Staging(tmp_path / "staging", catalog.stagings)
+    return Staging(tmp_path / "staging", catalog.stagings, catalog.pieces)
 
 
 def files(staging: Staging) -> list[Path]:
@@ -203,7 +203,7 @@ async def test_the_row_survives(staging: Staging, catalog: Catalog, tmp_path: Pa
     staged.damaged = "reason"
     with catalog:
         staging.save(staged)
-    another = Staging(tmp_path / "staging", catalog.stagings).acquire(INO)
+    another = Staging(tmp_path / "staging", catalog.stagings, catalog.pieces).acquire(INO)
     assert another is not None
     assert another.row() == staged.row()
     assert another.read(10, 14) == b"ours"
@@ -237,7 +237,7 @@ async def test_a_restart_counts_what_is_there(staging: Staging, catalog: Catalog
     staged = begin(staging)
     staged.write(0, b"x" * 10_000)
     staging.release(staged)
-    another = Staging(tmp_path / "staging", catalog.stagings)
+    another = Staging(tmp_path / "staging", catalog.stagings, catalog.pieces)
     await another.sweep()
     assert another.used == staging.used
     staged_again = another.acquire(INO)
@@ -252,7 +252,7 @@ async def test_a_sweep_removes_what_belongs_to_nobody(staging: Staging, catalog:
     staged = begin(staging)
     (tmp_path / "staging" / "12345").write_bytes(b"left by a crash")
     (tmp_path / "staging" / "not a number").write_bytes(b"not ours")
-    await Staging(tmp_path / "staging", catalog.stagings).sweep()
+    await Staging(tmp_path / "staging", catalog.stagings, catalog.pieces).sweep()
     assert [path.name for path in files(staging)] == [str(staged.file), "not a number"]
 
 
