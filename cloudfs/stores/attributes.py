@@ -49,7 +49,9 @@ class AttributesStore:
     """
 
     def __init__(self, inner: Store, defaults: Callable[[Entry], Attributes], at_once: int = _AT_ONCE) -> None:
-        self.capabilities = replace(inner.capabilities, attributes=True, hard_links=False, concurrency=_WAITING)
+        self.capabilities = replace(
+            inner.capabilities, attributes=True, hard_links=False, time_unit_ns=1, concurrency=_WAITING
+        )
         self.pieces: Pieces | None = inner.pieces
         self._inner = inner
         self._defaults = defaults

@@ -160,6 +160,8 @@ class Capabilities:
     max_path: int | None = None
     max_size: int | None = None
     """Bytes of one file; a larger `Store.put` is `TooLarge`, and the mount says EFBIG at once."""
+    time_unit_ns: int = 1
+    """Times of the last change are kept in whole units of so many ns; the rest is cut off."""
     checksum: str = ""
     """The algorithm of `Store.checksum` and `Store.digest`, e.g. ``md5``; empty if there is none."""
     concurrency: int = 0

@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Collection, Iterator, Mapping
 from dataclasses import replace
 from pathlib import Path
 
 import pytest
+import trio
 
 from cloudfs.stores.attributes import AttributesStore
 from cloudfs.stores.base import Capabilities, Entry, Store
@@ -16,9 +17,15 @@ from cloudfs.stores.memory import EVERYTHING, MemoryStore
 from cloudfs.stores.memory_tree import MemoryTree
 from cloudfs.stores.sparse import ALGORITHM
 from cloudfs.types import Attributes
+from tests.emulators.running import Running, running
+from tests.servers.swift import SwiftCluster
 from tests.stores.conformance.bench import Bench
+from tests.stores.onedrive import Account
+from tests.stores.swift import Box
+from tests.stores.ubuntuone import Folder
 
 PAGE = 7
+STRIDE = 67
 """Entries in a page of a listing, so that small directories have several."""
 
 
@@ -82,8 +89,96 @@ STORES: Mapping[str, Callable[[Path], Bench]] = {
 }
 
 
-@pytest.fixture(params=STORES)
-def bench(request: pytest.FixtureRequest, tmp_path: Path) -> Bench:
-    directory = tmp_path / "store"
-    directory.mkdir()
-    return STORES[request.param](directory)
+def onedrive(kind: str) -> Callable[[Running], Bench]:
+    """Without attributes of its own, and with times in seconds."""
+    return lambda emulator: Bench.of(Account.make(emulator, kind).store, STRIDE)
+
+
+def onedrive_with_sidecars(kind: str) -> Callable[[Running], Bench]:
+    """As it is mounted."""
+
+    def make(emulator: Running) -> Bench:
+        account = Account.make(emulator, kind)
+        return Bench.of(lambda: AttributesStore(account.store(), nobody), STRIDE)
+
+    return make
+
+
+AT_ONEDRIVE: Mapping[str, Callable[[Running], Bench]] = {
+    "onedrive-personal": onedrive("personal"),
+    "onedrive-business": onedrive("business"),
+    "onedrive-library": onedrive_with_sidecars("documentLibrary"),
+    "onedrive-sidecars": onedrive_with_sidecars("personal"),
+}
+
+
+@pytest.fixture(scope="session")
+def onedrive_emulator(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Running]:
+    """One for all tests: each makes itself an account."""
+    with running("onedrive", tmp_path_factory.mktemp("onedrive")) as emulator:
+        yield emulator
+
+
+def ubuntuone(emulator: Running) -> Bench:
+    """Without attributes of its own, and with the server's times."""
+    return Bench.of(Folder.make(emulator).store)
+
+
+def ubuntuone_with_ranges(emulator: Running) -> Bench:
+    return Bench.of(Folder.make(emulator, ranges=True).store)
+
+
+def ubuntuone_with_sidecars(emulator: Running) -> Bench:
+    """As it is mounted."""
+    folder = Folder.make(emulator)
+    return Bench.of(lambda: AttributesStore(folder.store("some/where"), nobody))
+
+
+AT_UBUNTUONE: Mapping[str, Callable[[Running], Bench]] = {
+    "ubuntuone": ubuntuone,
+    "ubuntuone-ranges": ubuntuone_with_ranges,
+    "ubuntuone-sidecars": ubuntuone_with_sidecars,
+}
+
+
+@pytest.fixture(scope="session")
+def ubuntuone_emulator(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Running]:
+    """One for all tests: each makes itself a cloud folder."""
+    with running("ubuntuone", tmp_path_factory.mktemp("ubuntuone")) as emulator:
+        yield emulator
+
+
+def swift(without: Collection[str] = (), prefix: str = "", **options: int) -> Callable[[SwiftCluster], Bench]:
+    """On a front end that lacks some middlewares."""
+
+    def make(cluster: SwiftCluster) -> Bench:
+        box = Box.make(cluster, without)
+        return Bench.of(lambda: box.store(prefix, **options), STRIDE)
+
+    return make
+
+
+AT_SWIFT: Mapping[str, Callable[[SwiftCluster], Bench]] = {
+    "swift": swift(),
+    "swift-segments": swift(segment_size=1 << 20, prefix="some/where"),
+    "swift-batches": swift(batch_after=1),
+    "swift-plain": swift(without=("bulk", "slo", "symlink"), segment_size=4 << 20),
+    "swift-bare": swift(without=("bulk", "slo", "dlo", "symlink")),
+}
+
+
+@pytest.fixture(params=[*STORES, *AT_ONEDRIVE, *AT_UBUNTUONE, *AT_SWIFT])
+def bench(request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[Bench]:
+    if request.param in AT_ONEDRIVE:
+        made = AT_ONEDRIVE[request.param](request.getfixturevalue("onedrive_emulator"))
+    elif request.param in AT_SWIFT:
+        made = AT_SWIFT[request.param](request.getfixturevalue("swift_cluster"))
+    elif request.param in AT_UBUNTUONE:
+        made = AT_UBUNTUONE[request.param](request.getfixturevalue("ubuntuone_emulator"))
+    else:
+        directory = tmp_path / "store"
+        directory.mkdir()
+        made = STORES[request.param](directory)
+    yield made
+    for store in (made.store, made.other):
+        trio.run(store.aclose)

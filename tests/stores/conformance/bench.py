@@ -43,15 +43,21 @@ class Bench:
     store: Store
     other: Store
     progress: Progress = field(default_factory=Progress)
+    stride: int = 1
+    """Of the many points at which a long call can be interrupted, only these are tried (networks are slow)."""
 
     @classmethod
-    def of(cls, client: Callable[[], Store]) -> Bench:
+    def of(cls, client: Callable[[], Store], stride: int = 1) -> Bench:
         """Of two clients of one account."""
-        return cls(client(), client())
+        return cls(client(), client(), stride=stride)
 
     @property
     def can(self) -> Capabilities:
         return self.store.capabilities
+
+    def kept(self, mtime_ns: int) -> int:
+        """A time as the store keeps it."""
+        return mtime_ns // self.can.time_unit_ns * self.can.time_unit_ns
 
     async def at(self, path: bytes) -> Location:
         """The location of an object, with its identities as far as it exists."""

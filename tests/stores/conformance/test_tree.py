@@ -18,7 +18,7 @@ async def test_a_directory_that_is_there_gets_the_attributes(bench: Bench) -> No
     await bench.make_directory(b"d")
     await bench.put(b"d/file", b"kept")
     entry = await bench.make_directory(b"d", replace(DIRECTORY, mtime_ns=5))
-    assert (entry.is_directory, entry.mtime_ns) == (True, 5)
+    assert (entry.is_directory, entry.mtime_ns) == (True, bench.kept(5))
     assert await bench.stat(b"d") == entry
     assert await bench.read(b"d/file") == b"kept"
 
@@ -26,7 +26,7 @@ async def test_a_directory_that_is_there_gets_the_attributes(bench: Bench) -> No
 async def test_the_root_gets_attributes_too(bench: Bench) -> None:
     entry = await bench.make_directory(b"", replace(DIRECTORY, mtime_ns=5))
     assert await bench.stat(b"") == entry
-    assert entry.mtime_ns == 5
+    assert entry.mtime_ns == bench.kept(5)
 
 
 async def test_a_directory_does_not_replace_a_file(bench: Bench) -> None:
@@ -46,7 +46,7 @@ async def test_a_directory_needs_a_parent(bench: Bench) -> None:
 
 async def test_deep_trees(bench: Bench) -> None:
     path = b""
-    for _ in range(30):
+    for _ in range(min(30, (bench.can.max_path or 4096) // 51 - 1)):
         path += b"/" + b"d" * 50 if path else b"d" * 50
         await bench.make_directory(path)
     await bench.put(path + b"/file", b"deep down")
