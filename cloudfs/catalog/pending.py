@@ -58,11 +58,6 @@ class Standing:
     attempts: int = 0
     reason: str = ""
 
-    @property
-    def failed(self) -> bool:
-        """It will not be stored by waiting a little."""
-        return self.condition is Condition.PARKED or self.attempts >= _STUBBORN
-
 
 @dataclass(frozen=True, slots=True)
 class Unsent:
@@ -163,6 +158,18 @@ class Pending:
             (ino,),
         )
         return Standing(condition, size, since, attempts, reason or "")
+
+    def failure_of(self, ino: int, *, away: bool) -> str:
+        """Why an inode will not be stored by waiting a little: it is parked, or the store refused it several times.
+
+        '' if it is none of that; what fails while the store is ``away`` does not count.
+        """
+        stubborn = "" if away else f" OR attempts >= {_STUBBORN}"
+        reason: str | None = self._database.value(
+            f"SELECT reason FROM links WHERE ino = ? AND pending IS NOT NULL AND (parked != 0{stubborn}) LIMIT 1",
+            (ino,),
+        )
+        return "" if reason is None else reason or "it could not be stored"
 
     def parked(self, limit: int) -> list[tuple[LinkId, str]]:
         """The first ``limit`` parked rows, with their reasons."""

@@ -66,6 +66,8 @@ class Status:
             "reason": self._health.reason,
             "pending": {"files": backlog.files, "bytes": backlog.bytes},
             "oldest": self._catalog.pending.oldest(),
+            "sent": self._performer.meter.total,
+            "speed": round(self._performer.meter.rate()),
             "uploading": self._sending(),
             "parked": self._parked(self._catalog.pending.under(ino) if path else None),
             "failing": self._catalog.pending.oldest_failure(),
@@ -74,6 +76,20 @@ class Status:
             "store": {"used": usage.used if usage else None, "total": usage.total if usage else None},
             "pid": os.getpid(),
             "options": self._options(),
+            "path": self._standing(path, ino) if path else None,
+        }
+
+    def _standing(self, path: str, ino: int) -> dict[str, Any]:
+        """How one file or directory stands itself, whatever is inside it."""
+        standing = self._catalog.pending.standing(ino)
+        sent = any(self._performer.sending.get(link.id) for link in self._catalog.links.of_inode(ino))
+        return {
+            "path": path,
+            "state": "uploading" if sent else str(standing.condition),
+            "bytes": standing.bytes,
+            "since": standing.since,
+            "attempts": standing.attempts,
+            "reason": standing.reason,
         }
 
     def summary(self) -> str:

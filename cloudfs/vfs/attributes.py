@@ -8,7 +8,7 @@ from dataclasses import dataclass
 
 from cloudfs.catalog.catalog import Catalog
 from cloudfs.catalog.nodes import Node
-from cloudfs.errors import InvalidArgument, NoAttribute, NoSpace, NotSupported, StoreReadOnly, Unsupported
+from cloudfs.errors import InvalidArgument, NoAttribute, NoSpace, NotPermitted, NotSupported, StoreReadOnly, Unsupported
 from cloudfs.vfs.clock import now_ns
 from cloudfs.writeback.health import Health
 
@@ -16,6 +16,9 @@ _SETTLE_NS = 1_000_000_000
 _XATTR_NAME_MAX = 255
 _XATTR_TOTAL_MAX = 64 << 10
 _USER = b"user."
+_OURS = b"user.cloudfs."
+_STATE = b"user.cloudfs.state"
+"""How the file stands with the store. Readable by its name only, so that nobody copies it along with the others."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -94,6 +97,8 @@ class AttributeChanges:
     def get_xattr(self, ino: int, name: bytes) -> bytes:
         """Raises `NoAttribute`; `NotSupported` unless they are switched on, which the kernel remembers."""
         self._refuse_xattrs()
+        if name == _STATE:
+            return str(self._catalog.pending.standing(ino).condition).encode()
         value = self._catalog.xattrs.get(ino, name) if name.startswith(_USER) else None
         if value is None:
             raise NoAttribute("no such extended attribute")
@@ -109,6 +114,8 @@ class AttributeChanges:
         self._refuse_read_only()
         if not name.startswith(_USER):
             raise Unsupported("only user.* attributes are kept")
+        if name.startswith(_OURS):
+            raise NotPermitted("these attributes are what the mount says")
         if len(name) > _XATTR_NAME_MAX:
             raise InvalidArgument("the name of the attribute is too long")
         others = sum(len(n) + len(v) for n, v in self._catalog.xattrs.all(ino) if n != name)

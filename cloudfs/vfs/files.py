@@ -78,6 +78,7 @@ class Files:
         self._prefetcher = prefetcher
         self._open: dict[int, OpenFile] = {}
         self._handles: dict[int, OpenFile] = {}
+        self._writers: set[int] = set()
         self._next_handle = 1
 
     # --- opening and closing -----------------------------------------------------------------------------------------
@@ -91,22 +92,30 @@ class Files:
         handle = self._next_handle
         self._next_handle += 1
         self._handles[handle] = file
+        if flags & os.O_ACCMODE != os.O_RDONLY:
+            self._writers.add(handle)
         if truncate:
             self._truncate(file, 0)
         return handle
 
     def flush(self, handle: int) -> None:
-        """One ``close()``: what was written survives ``kill -9`` from here on. Raises what is wrong with the file."""
+        """One ``close()``: what was written survives ``kill -9`` from here on. Raises what is wrong with the file.
+
+        Whoever could write it learns here that what was there before cannot be stored; who only reads need not.
+        """
         file = self._handles[handle]
+        failure = self._failure(file) if handle in self._writers else ""
         if file.users == 1:
             self._seal(file)
         else:
             self._commit(file)
         _refuse_damaged(file)
+        _refuse_failed(failure)
 
     def release(self, handle: int) -> None:
         """The last ``close()`` of a handle; its file may be sent now."""
         file = self._handles.pop(handle)
+        self._writers.discard(handle)
         self._give_back(file)
 
     def let_go_of_all(self) -> None:
@@ -122,6 +131,11 @@ class Files:
         self._catalog.database.settle()
         await trio.to_thread.run_sync(self._sync, self._staged(file))
         _refuse_damaged(file)
+        _refuse_failed(self._failure(file))
+
+    def _failure(self, file: OpenFile) -> str:
+        """Why the file is not stored, if waiting a little does not help: parked, or refused again and again."""
+        return self._catalog.pending.failure_of(file.node.ino, away=self._health.away)
 
     def _sync(self, staged: Staged | None) -> None:
         if staged is not None and not staged.gone:
@@ -462,3 +476,8 @@ class Files:
 def _refuse_damaged(file: OpenFile) -> None:
     if file.staged is not None and not file.staged.gone and file.staged.damaged:
         raise OSError(errno.EIO, file.staged.damaged)
+
+
+def _refuse_failed(reason: str) -> None:
+    if reason:
+        raise OSError(errno.EIO, reason)

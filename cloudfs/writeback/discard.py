@@ -135,7 +135,7 @@ class Discard:
         """Whether it is the same file as before."""
         node = self._catalog.nodes.get(row.ino)
         unchanged = entry is not None and entry.version == row.version and row.at_content == node.content
-        if node.is_directory or unchanged:
+        if node.is_directory or (unchanged and not self._may_part(row)):
             self._links.attach(row, node.attrs)
             return True
         # The kernel owns the size of an inode it knows: what has another content is another inode.
@@ -143,6 +143,12 @@ class Discard:
         if entry is not None and row.at_parent:
             self._merging.arrival(row.at_parent, entry)
         return False
+
+    def _may_part(self, row: Link) -> bool:
+        """Whether the store may not know yet that this is another name of the same file."""
+        if self._store.capabilities.hard_links or row.at_attrs == self._catalog.nodes.get(row.ino).attrs:
+            return False
+        return len(self._links.of_inode(row.ino)) > 1
 
     def _take_attributes(self, row: Link, entry: Entry) -> None:
         node = self._catalog.nodes.get(row.ino)

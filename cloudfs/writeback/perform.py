@@ -16,6 +16,7 @@ from cloudfs.stores.base import NOTHING_KNOWN, Entry, Known, Location, Source, S
 from cloudfs.types import ROOT, Attributes, LinkId, Version
 from cloudfs.writeback.ahead import Ahead
 from cloudfs.writeback.contents import Contents, StagedSource
+from cloudfs.writeback.meter import Meter
 from cloudfs.writeback.plan import Action, Step, aside_name
 from cloudfs.writeback.record import Record
 from cloudfs.writeback.resolve import Resolver
@@ -76,7 +77,7 @@ class Performer:
         self._record = Record(catalog, contents, staging)
         self._resolver = Resolver(catalog, store, self._sources, self._record, merging, stale)
         self.sending: dict[LinkId, Sending] = {}
-        self.progress = 0
+        self.meter = Meter()
         """Bytes sent since the start, of uploads finished and under way."""
         self._steps = {
             Step.FIND_OUT: self._resolver.find_out,
@@ -150,9 +151,6 @@ class Performer:
             elif action.step is Step.DONE:
                 self._catalog.links.settle(link.id)
 
-    def _count(self, sent: int) -> None:
-        self.progress += sent
-
     # --- the steps -----------------------------------------------------------------------------------------------
 
     async def _make_directory(self, link: Link, action: Action) -> None:
@@ -169,7 +167,7 @@ class Performer:
         content, attrs = node.content, node.attrs
         attributes = node.attributes(self._catalog.xattrs.all(link.ino))
         place = self._record.place(link, action.replaces)
-        sending = Sending(self._catalog.links.path(link), node.size, 0, self._catalog, link.id, content, self._count)
+        sending = Sending(self._catalog.links.path(link), node.size, 0, self._catalog, link.id, content, self.meter.add)
         with self._sources.open(node) as source:
             self.sending[link.id] = sending
             try:

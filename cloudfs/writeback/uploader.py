@@ -348,8 +348,8 @@ class Uploader:
         elif link.attempts == 0 or parked:
             where = self._catalog.links.path(link).decode(errors="backslashreplace")
             _log.warning("%s: not stored yet: %s%s", where, error, " (parked)" if parked else "")
-        if isinstance(error, StoreError):
-            self._health.failed(error)
+        if isinstance(error, StoreError) and not isinstance(error, BrokenAnswer):
+            self._health.failed(error)  # a broken answer is about this file, and says that the store is there
         self._catalog.pending.failed(link_id, time.time_ns() + int(wait * 1e9), str(error), parked=parked)
 
     def _rest(self, error: CloudfsError) -> float:

@@ -233,17 +233,20 @@ def test_how_one_file_stands(catalog: Catalog, maker: Maker) -> None:
     assert catalog.pending.standing(maker.stored(b"s").ino) == Standing(Condition.STORED)
     link = maker.new(b"a", size=7)
     standing = catalog.pending.standing(link.ino)
-    assert (standing.condition, standing.bytes, standing.failed) == (Condition.PENDING, 7, False)
-    for attempts, failed in ((1, False), (2, False), (3, True)):
+    assert (standing.condition, standing.bytes) == (Condition.PENDING, 7)
+    for attempts, failure in ((1, ""), (2, ""), (3, "broken")):
         _failed(catalog, link, parked=False, reason="broken")
         standing = catalog.pending.standing(link.ino)
-        assert (standing.condition, standing.attempts, standing.failed) == (Condition.FAILING, attempts, failed)
+        assert (standing.condition, standing.attempts) == (Condition.FAILING, attempts)
+        assert catalog.pending.failure_of(link.ino, away=False) == failure
+        assert catalog.pending.failure_of(link.ino, away=True) == ""
     _failed(catalog, link, parked=True, reason="forbidden")
     standing = catalog.pending.standing(link.ino)
-    assert (standing.condition, standing.reason, standing.failed) == (Condition.PARKED, "forbidden", True)
+    assert (standing.condition, standing.reason) == (Condition.PARKED, "forbidden")
+    assert catalog.pending.failure_of(link.ino, away=True) == "forbidden"
     with catalog:
         catalog.pending.retry_all(NOW)
-    assert not catalog.pending.standing(link.ino).failed
+    assert catalog.pending.failure_of(link.ino, away=False) == ""
 
 
 def test_a_store_that_is_back_counts_from_nothing(catalog: Catalog, maker: Maker) -> None:
@@ -253,4 +256,4 @@ def test_a_store_that_is_back_counts_from_nothing(catalog: Catalog, maker: Maker
     with catalog:
         catalog.pending.retry_failed(NOW)
     assert maker.again(link).attempts == 0
-    assert not catalog.pending.standing(link.ino).failed
+    assert catalog.pending.failure_of(link.ino, away=False) == ""

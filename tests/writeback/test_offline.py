@@ -90,9 +90,11 @@ async def test_a_write_ends_parking(rig: Rig, tree: MemoryTree) -> None:
     rig.plan.add("put", Refuse(QuotaExceeded("full")))
     await rig.create(b"a", b"content")
     await trio.sleep(60)
-    await rig.write(b"a", b"less")
+    with pytest.raises(OSError, match="full"):
+        await rig.write(b"a", b"less")
     await trio.sleep(60)
     assert list(tree.root.children) == [b"a"]
+    await rig.write(b"a", b"and all is well")
 
 
 async def test_a_provider_that_asks_for_time_gets_it(rig: Rig, store: MemoryStore) -> None:
