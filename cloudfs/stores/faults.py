@@ -25,6 +25,8 @@ from cloudfs.stores.base import (
     Listing,
     Location,
     Page,
+    Piece,
+    Pieces,
     Source,
     Store,
     Transfer,
@@ -143,9 +145,9 @@ class Weather(Enum):
     SIGNED_OUT = auto()
 
 
-_TAKES_ROOM = frozenset({"put", "copy", "make_directory"})
+_TAKES_ROOM = frozenset({"put", "copy", "make_directory", "put_piece"})
 _CHANGES = _TAKES_ROOM | {"set_attributes", "move", "link", "delete"}
-_ALL = _CHANGES | {"list", "walk", "stat", "read", "checksum", "usage", "changes"}
+_ALL = _CHANGES | {"list", "walk", "stat", "read", "checksum", "usage", "changes", "read_piece", "drop_piece"}
 
 _WEATHER: Mapping[Weather, tuple[frozenset[str], Callable[[], StoreError]]] = MappingProxyType(
     {
@@ -206,7 +208,7 @@ class FaultyStore:
 
     def __init__(self, inner: Store, plan: FaultPlan) -> None:
         self.capabilities = inner.capabilities
-        self.pieces = inner.pieces
+        self.pieces = None if inner.pieces is None else _FaultyPieces(inner.pieces, plan)
         self.walker = None if inner.walker is None else _FaultyWalker(inner.walker, plan)
         self.feed = None if inner.feed is None else _FaultyFeed(inner.feed, plan)
         self._inner = inner
@@ -290,6 +292,27 @@ async def _meet(fault: Fault | None, proceed: Callable[[], Awaitable[T]]) -> T:
         return await proceed()
     answer: T = await fault.around(proceed)
     return answer
+
+
+class _FaultyPieces:
+    """A call for a piece that is there already counts for no place."""
+
+    def __init__(self, inner: Pieces, plan: FaultPlan) -> None:
+        self.size = inner.size
+        self._inner = inner
+        self._plan = plan
+
+    async def put(self, location: Location, source: Source, start: int, stop: int) -> Piece:
+        fault = self._plan.take("put_piece", location)
+        sent = _CutSource(source, fault) if isinstance(fault, Cut) else source
+        return await _meet(fault, lambda: self._inner.put(location, sent, start, stop))
+
+    async def read(self, piece: Piece, start: int, stop: int) -> bytes:
+        fault = self._plan.take("read_piece", Location(b""))
+        return await _meet(fault, lambda: self._inner.read(piece, start, stop))
+
+    async def drop(self, piece: Piece) -> None:
+        await _meet(self._plan.take("drop_piece", Location(b"")), lambda: self._inner.drop(piece))
 
 
 class _FaultyWalker:

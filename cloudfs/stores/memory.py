@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import stat
 from collections import Counter
+from collections.abc import Sequence
 from dataclasses import replace
 
 import trio
@@ -38,6 +39,7 @@ from cloudfs.stores.base import (
     Walker,
 )
 from cloudfs.stores.memory_feed import MemoryFeed
+from cloudfs.stores.memory_pieces import Assembled, MemoryPieces, pieces_of
 from cloudfs.stores.memory_tree import MemoryFile, MemoryTree, Name, Node
 from cloudfs.stores.memory_walker import MemoryWalker
 from cloudfs.stores.sparse import ALGORITHM, Piece, SparseDigest, batches, read_batch, source_digest
@@ -55,8 +57,6 @@ class MemoryStore:
     What the capabilities exclude raises `NotImplementedError`: the caller is wrong.
     """
 
-    pieces: Pieces | None = None
-
     def __init__(
         self,
         tree: MemoryTree,
@@ -65,11 +65,13 @@ class MemoryStore:
         page: int = 1000,
         walks: bool = False,
         feeds: bool = False,
+        piece_size: int = 0,
     ) -> None:
-        """``page`` entries are in a page of a listing. ``walks``, ``feeds``: it has these facets.
+        """``page`` entries are in a page of a listing. ``walks``, ``feeds``, ``piece_size``: it has these facets.
 
         A feed needs `Capabilities.stable_identities`.
         """
+        self.pieces: Pieces | None = MemoryPieces(tree, piece_size, self._begin) if piece_size else None
         self.walker: Walker | None = MemoryWalker(self._find, self._entry, self._begin, page) if walks else None
         self.feed: Feed | None = MemoryFeed(tree, self._entry, self._begin, page) if feeds else None
         self.capabilities = capabilities
@@ -115,8 +117,12 @@ class MemoryStore:
         if self.capabilities.max_size is not None and source.size > self.capabilities.max_size:
             raise TooLarge(f"{location}: {source.size} bytes are more than this store takes in one file")
         self._target(location)
-        content = await self._receive(source, transfer)
-        return self._publish(location, content, attributes, replaces)
+        parts = [*self._kept(known), *pieces_of(self._tree, known.pieces)]
+        content = await self._receive(Assembled(source, sorted(parts)), transfer)
+        self.bytes_in -= sum(len(data) for _, data in parts)
+        pieces_of(self._tree, known.pieces)
+        tokens = frozenset(piece.token for piece in known.pieces)
+        return self._publish(location, replace(content, tokens=tokens), attributes, replaces)
 
     async def make_directory(self, location: Location, attributes: Attributes) -> Entry:
         await self._begin("make_directory")
@@ -272,6 +278,16 @@ class MemoryStore:
 
     # --- changing ----------------------------------------------------------------------------------------------------
 
+    def _kept(self, known: Known) -> Sequence[tuple[int, bytes]]:
+        """What is the same in the version before, if that is still where it was."""
+        if known.location is None or known.version is None:
+            return []
+        try:
+            old = self._file(known.location, known.version).content
+        except (NotFound, VersionMismatch):
+            return []
+        return [(extent.start, old.read(extent.start, extent.stop)) for extent in known.kept]
+
     async def _receive(self, source: Source, transfer: Transfer) -> MemoryFile:
         pieces: list[Piece] = []
         running = SparseDigest()
@@ -294,6 +310,7 @@ class MemoryStore:
         present = name.node
         if present is not None and _is_same(present, content, attributes):
             self._give(present, attributes)
+            present.content = replace(present.content, tokens=present.content.tokens | content.tokens)
             return self._entry(location.name, present)
         _check_replaced(name, location, replaces)
         if not self._tree.fits(name, content.size):

@@ -11,10 +11,14 @@ from cloudfs.types import Attributes, Version
 
 @dataclass(frozen=True, slots=True)
 class MemoryFile:
-    """Content with holes: ascending pieces that begin at a block (`cloudfs.stores.sparse`)."""
+    """Content with holes: ascending pieces that begin at a block (`cloudfs.stores.sparse`).
+
+    ``tokens`` are those of the pieces that were sent before and belong to it (`cloudfs.stores.base.Pieces`).
+    """
 
     size: int = 0
     pieces: tuple[Piece, ...] = ()
+    tokens: frozenset[str] = frozenset()
 
     def read(self, start: int, stop: int) -> bytes:
         data = bytearray(stop - start)
@@ -61,6 +65,7 @@ class MemoryTree:
     def __init__(self, total: int | None = None) -> None:
         self.total = total
         self.used = 0
+        self.pieces: dict[str, bytes] = {}
         self._serial = itertools.count(1)
         self._nodes: dict[str, Node] = {}
         self._names: dict[str, Name] = {}
@@ -105,11 +110,28 @@ class MemoryTree:
     def add_file(self, name: Name, attributes: Attributes, content: MemoryFile) -> Node:
         return self.give(name, self._make(attributes, is_directory=False, content=content))
 
+    def add_piece(self, data: bytes) -> str:
+        """Bytes that belong to no object yet; returns their token."""
+        token = f"p{next(self._serial)}"
+        self.pieces[token] = data
+        return token
+
+    def owns(self, token: str) -> bool:
+        """Whether some object is made of this piece."""
+        return any(token in node.content.tokens for node in self._nodes.values())
+
+    def release(self, content: MemoryFile) -> None:
+        """No object has that content any more, or one less: pieces without an owner go with it."""
+        for token in content.tokens:
+            if not self.owns(token):
+                self.pieces.pop(token, None)
+
     def rewrite(self, node: Node, attributes: Attributes, content: MemoryFile) -> None:
         """A file stays the object it is, and gets other bytes."""
         self.used += content.size - node.content.size
-        node.attributes, node.content = attributes, content
+        old, node.attributes, node.content = node.content, attributes, content
         node.version = Version(f"v{next(self._serial)}")
+        self.release(old)
         self.touch(node)
 
     def give(self, name: Name, node: Node, *, new: bool = True) -> Node:
@@ -132,6 +154,7 @@ class MemoryTree:
             self.used -= node.content.size
             del self._nodes[node.identity]
             del self._names[node.identity]
+            self.release(node.content)
 
     def move(self, old: Name, new: Name) -> None:
         """What has the old name has the new one instead, together with everything in it."""
