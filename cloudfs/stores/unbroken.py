@@ -14,8 +14,10 @@ GRACE = 10.0
 """Seconds that a cancellation waits for the rest of what was begun."""
 
 
-async def unbroken(call: Callable[[], Awaitable[T]], *, begun: bool = False, grace: float = GRACE) -> T:
-    """Make ``call`` to its end, also when cancelled meanwhile, but then not for longer than ``grace``.
+async def unbroken(
+    call: Callable[[], Awaitable[T]], *, begun: bool = False, grace: Callable[[], float] = lambda: GRACE
+) -> T:
+    """Make ``call`` to its end, also when cancelled meanwhile, but then not for longer than ``grace`` says by then.
 
     Cancelled before, it does not begin, unless something that belongs to it has ``begun`` already.
     """
@@ -28,7 +30,10 @@ async def unbroken(call: Callable[[], Awaitable[T]], *, begun: bool = False, gra
         # Swallowed, as the caller meets the same cancellation again at the next checkpoint, and has the answer then.
         with contextlib.suppress(trio.Cancelled):
             await trio.sleep_forever()
-        shield.deadline = trio.current_time() + grace
+        if (rest := grace()) > 0:
+            shield.deadline = trio.current_time() + rest
+        else:
+            shield.cancel()
 
     async with trio.open_nursery() as nursery:
         nursery.start_soon(watch)

@@ -73,6 +73,12 @@ def faulty(_: Path) -> Bench:
     return Bench(store, MemoryStore(tree, page=PAGE))
 
 
+def pieces_in_memory(_: Path) -> Bench:
+    """A store that takes large files before they are complete."""
+    tree = MemoryTree()
+    return Bench.of(lambda: MemoryStore(tree, page=PAGE, piece_size=1 << 16))
+
+
 STORES: Mapping[str, Callable[[Path], Bench]] = {
     "local": local,
     "local-named-drafts": local_with_named_drafts,
@@ -80,6 +86,7 @@ STORES: Mapping[str, Callable[[Path], Bench]] = {
     "memory-bare": memory(Capabilities(attributes=True, checksum=ALGORITHM, max_size=1 << 40)),
     "memory-plain": memory(Capabilities(checksum=ALGORITHM)),
     "memory-ids": memory(replace(EVERYTHING, stable_identities=True, hard_links=False)),
+    "memory-pieces": pieces_in_memory,
     "sidecars": with_sidecars(Capabilities(server_copy=True, directory_move=True, checksum=ALGORITHM)),
     "sidecars-bare": with_sidecars(Capabilities()),
     "sidecars-ids": with_sidecars(
@@ -119,25 +126,19 @@ def onedrive_emulator(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Runn
         yield emulator
 
 
-def ubuntuone(emulator: Running) -> Bench:
-    """Without attributes of its own, and with the server's times."""
-    return Bench.of(Folder.make(emulator).store)
+def ubuntuone(*, ranges: bool) -> Callable[[Running], Bench]:
+    """As it is mounted: it has no attributes of its own, and no times but the server's."""
 
+    def make(emulator: Running) -> Bench:
+        folder = Folder.make(emulator, ranges=ranges)
+        return Bench.of(lambda: AttributesStore(folder.store(), nobody), STRIDE, swaps=False)
 
-def ubuntuone_with_ranges(emulator: Running) -> Bench:
-    return Bench.of(Folder.make(emulator, ranges=True).store)
-
-
-def ubuntuone_with_sidecars(emulator: Running) -> Bench:
-    """As it is mounted."""
-    folder = Folder.make(emulator)
-    return Bench.of(lambda: AttributesStore(folder.store("some/where"), nobody))
+    return make
 
 
 AT_UBUNTUONE: Mapping[str, Callable[[Running], Bench]] = {
-    "ubuntuone": ubuntuone,
-    "ubuntuone-ranges": ubuntuone_with_ranges,
-    "ubuntuone-sidecars": ubuntuone_with_sidecars,
+    "ubuntuone": ubuntuone(ranges=False),
+    "ubuntuone-ranges": ubuntuone(ranges=True),
 }
 
 

@@ -65,6 +65,6 @@ async def test_what_was_not_begun_does_not_begin() -> None:
 
 async def test_a_cancellation_does_not_wait_for_ever(autojump_clock: trio.testing.MockClock) -> None:
     with trio.move_on_after(5) as scope:
-        await unbroken(trio.sleep_forever, grace=10)
+        await unbroken(trio.sleep_forever, grace=lambda: 10.0)
     assert scope.cancelled_caught
     assert trio.current_time() == pytest.approx(15, abs=0.1)

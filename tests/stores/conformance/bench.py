@@ -46,10 +46,13 @@ class Bench:
     stride: int = 1
     """Of the many points at which a long call can be interrupted, only these are tried (networks are slow)."""
 
+    swaps: bool = True
+    """Of two clients that give the same name at the same instant one loses; else only of two tasks of one client."""
+
     @classmethod
-    def of(cls, client: Callable[[], Store], stride: int = 1) -> Bench:
+    def of(cls, client: Callable[[], Store], stride: int = 1, *, swaps: bool = True) -> Bench:
         """Of two clients of one account."""
-        return cls(client(), client(), stride=stride)
+        return cls(client(), client(), stride=stride, swaps=swaps)
 
     @property
     def can(self) -> Capabilities:
