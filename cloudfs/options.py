@@ -33,6 +33,8 @@ class MountOptions:
     uploads: int = 8
     sync: SyncMode = "local"
     xattr: bool = False
+    attributes: bool = True
+    """Keep permissions, owners, links and exact times beside the files, on stores that have no place for them."""
     allow_other: bool = False
     uid: int | None = None
     """Owner of what the store knows no owner of. None: whoever mounts. The same for ``gid`` and ``umask``."""
@@ -46,7 +48,7 @@ class MountOptions:
     """Options to hand to the kernel's mount as they are: ``noexec``, ``noatime``, and for root ``…context=…``."""
     debug: bool = False
     umount_timeout: float | None = None
-    """How long ``umount`` waits for uploads before it gives up; None: for ever."""
+    """How long the end of the mount stores what is left, in seconds; None: for ever."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -65,7 +67,10 @@ WORDS: tuple[Word, ...] = (
     Word("dir_cache_time", "TIME", "notice changes made by others within this time, such as 30s or 5m (default: 5m)"),
     Word("uploads", "NUMBER", "upload this many files at a time (default: 8)"),
     Word("sync", "local|remote", "what close() and fsync() wait for: this disk (default), or the store"),
-    Word("umount_timeout", "TIME", "how long umount waits for uploads before it gives up (default: for ever)"),
+    Word("umount_timeout", "TIME", "how long umount and SIGTERM store what is left (default: for ever)"),
+    Word(
+        "attributes", "on|off", "keep permissions, owners and links where the store has no place for them (default: on)"
+    ),
     Word("xattr", "", "extended attributes; they cost a request for every write"),
     Word("allow_other", "", "let other users see the mount (default for root: only root)"),
     Word("uid", "USER", "owner of files whose owner the store does not know (default: who mounts)"),
@@ -226,6 +231,12 @@ def _uploads(value: str) -> int:
     return int(value)
 
 
+def _attributes(value: str) -> bool:
+    if value not in ("on", "off"):
+        raise ValueError("either attributes=on or attributes=off")
+    return value == "on"
+
+
 def _sync(value: str) -> SyncMode:
     match value:
         case "local":
@@ -269,6 +280,7 @@ _VALUES: Mapping[str, Callable[[str], object]] = {
     "dir_cache_time": parse_duration,
     "uploads": _uploads,
     "sync": _sync,
+    "attributes": _attributes,
     "uid": _user,
     "gid": _group,
     "umask": _umask,

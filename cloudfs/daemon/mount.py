@@ -20,7 +20,7 @@ from cloudfs.daemon.ending import Ending
 from cloudfs.daemon.lock import locked
 from cloudfs.daemon.mountinfo import mounted_at, read_mounts
 from cloudfs.daemon.notify import Notifier
-from cloudfs.daemon.parts import Parts, build, root_attributes
+from cloudfs.daemon.parts import Parts, build, root_attributes, with_attributes
 from cloudfs.daemon.registry import Registry
 from cloudfs.daemon.request import MountRequest
 from cloudfs.daemon.stores import open_store
@@ -52,7 +52,7 @@ async def _serve(request: MountRequest, ready: Callable[[], None]) -> None:
         request.state_dir / "catalog.db", request.source.text, root_attributes(request), crash.durable_step
     )
     try:
-        store = await open_store(request.source)
+        store = with_attributes(request, await open_store(request.source))
         try:
             async with trio.open_nursery() as nursery:
                 parts = build(request, catalog, store, nursery, crash)
@@ -81,6 +81,7 @@ async def _run(request: MountRequest, parts: Parts, ready: Callable[[], None], n
                 parts.staging.prepare_forever,
                 parts.directories.learn_root_later,
                 parts.directories.follow,
+                parts.directories.follow_changes,
                 parts.directories.walk_forever,
                 parts.prefetcher.run,
                 parts.directories.explore_forever,

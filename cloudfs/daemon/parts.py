@@ -25,6 +25,7 @@ from cloudfs.fuse.notices import Notices
 from cloudfs.fuse.operations import Operations
 from cloudfs.fuse.reading import Reader
 from cloudfs.fuse.session import Session
+from cloudfs.stores.attributes import AttributesStore
 from cloudfs.stores.base import Store
 from cloudfs.vfs.attributes import AttributeChanges
 from cloudfs.vfs.capacity import Capacity
@@ -170,6 +171,13 @@ def _kernel_options(request: MountRequest) -> list[str]:
 def root_attributes(request: MountRequest) -> tuple[int, int, int]:
     defaults = _defaults(request)
     return stat.S_IFDIR | 0o777 & ~defaults.umask, defaults.uid, defaults.gid
+
+
+def with_attributes(request: MountRequest, store: Store) -> Store:
+    """A store that keeps whole attributes: ``store`` itself, or what keeps them for it, unless nobody wants that."""
+    if store.capabilities.attributes or not request.options.attributes:
+        return store
+    return AttributesStore(store, _defaults(request).attributes)
 
 
 def _defaults(request: MountRequest) -> Defaults:

@@ -7,5 +7,7 @@ from collections.abc import Mapping
 from cloudfs.settings.hubic import HUBIC
 from cloudfs.settings.kinds import StoreType
 from cloudfs.settings.local import LOCAL
+from cloudfs.settings.onedrive import ONEDRIVE
+from cloudfs.settings.swift import SWIFT
 
-STORE_TYPES: Mapping[str, StoreType] = {kind.name: kind for kind in (LOCAL, HUBIC)}
+STORE_TYPES: Mapping[str, StoreType] = {kind.name: kind for kind in (LOCAL, ONEDRIVE, HUBIC, SWIFT)}

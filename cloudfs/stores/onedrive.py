@@ -117,7 +117,7 @@ class OneDriveStore:
         return Usage(used=int(quota.get("used") or 0), total=total, free=int(quota.get("remaining") or 0))
 
     async def aclose(self) -> None:
-        await self._drive.graph.calls.aclose()
+        await self._drive.graph.aclose()
 
     # --- changing ------------------------------------------------------------------------------------------------
 
@@ -133,6 +133,8 @@ class OneDriveStore:
     ) -> Entry:
         if source.size > MAX_SIZE:
             raise TooLarge(f"{location}: OneDrive takes files up to 250 GiB")
+        if not attributes.is_regular:
+            raise AccessDenied(f"{location}: OneDrive has ordinary files only, and the option attributes is off")
         await self._drive.ready()
         self._check_name(location)
         mtime_ns = attributes.mtime_ns

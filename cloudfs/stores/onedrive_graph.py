@@ -23,6 +23,7 @@ from cloudfs.errors import (
     VersionMismatch,
 )
 from cloudfs.http.calls import Calls
+from cloudfs.http.client import HttpClient
 from cloudfs.http.message import Answer, Body, Request
 
 _log = logging.getLogger(__name__)
@@ -71,15 +72,21 @@ def segment(name: str) -> str:
 
 
 class Graph:
-    """``url`` is Graph's base, such as ``https://graph.microsoft.com/v1.0``; ``calls`` stays its owner's.
+    """``url`` is Graph's base, such as ``https://graph.microsoft.com/v1.0``. Nothing with a token goes anywhere else.
 
-    Nothing with a token goes anywhere else.
+    ``calls``, and the client that ``bearer`` renews its token with, are closed together with it.
     """
 
-    def __init__(self, url: str, calls: Calls, bearer: Bearer) -> None:
+    def __init__(self, url: str, calls: Calls, bearer: Bearer, renewing: HttpClient | None = None) -> None:
         self.url = url.rstrip("/")
         self.calls = calls
-        self._bearer = bearer
+        self.bearer = bearer
+        self._renewing = renewing
+
+    async def aclose(self) -> None:
+        await self.calls.aclose()
+        if self._renewing is not None:
+            await self._renewing.aclose()
 
     async def get(self, path: str, what: str = "") -> Json:
         """The answer to a GET by itself; raises what `refusal` makes of anything else."""
@@ -98,12 +105,12 @@ class Graph:
         return Reply(answer.status, _json(answer), answer.retry_after(0.0))
 
     async def _authorized(self, ask: Ask, body: bytes | Body | None) -> Answer:
-        token = await self._bearer.token()
+        token = await self.bearer.token()
         answer = await self.calls.send(self._request(ask, body, token), limit=ANSWER_LIMIT)
         if answer.status != 401:
             return answer
         # Expired in spite of its date, or revoked: a new one answers that, and only a second refusal is one.
-        token = await self._bearer.token(refused=token)
+        token = await self.bearer.token(refused=token)
         answer = await self.calls.send(self._request(ask, body, token), limit=ANSWER_LIMIT)
         if answer.status == 401:
             if "RPS" in answer.text(1000):

@@ -25,6 +25,8 @@ GRAIN = 327_680
 """Every fragment but the last is a multiple of it."""
 FRAGMENT = 32 * GRAIN
 """10 MiB, which Microsoft advises."""
+LARGEST = 192 * GRAIN
+"""Bytes of a fragment: 60 MiB, and less than that is taken."""
 _FAILURES = 5
 """In a row, without a byte of progress: then the uploader waits, and tries again later."""
 _SESSIONS = 3

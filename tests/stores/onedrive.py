@@ -47,7 +47,11 @@ class Account:
         bearer = Bearer("test", MemoryHome(token), never)
         calls = Calls(HttpClient(), Pacer(16, time.time, lambda: 0.0), time.time, lambda: 0.0, patience)
         graph = Graph(f"{self.emulator.url}/v1.0", calls, bearer)
-        return onedrive_store(graph, lambda: 0.0, self.drive, path, fragment=fragment, page=page)
+
+        async def drive() -> str:
+            return self.drive
+
+        return onedrive_store(graph, lambda: 0.0, drive, path, fragment=fragment, page=page)
 
     def tree(self) -> dict[str, dict[str, Any]]:
         """What the emulator has, by path."""
