@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import contextlib
 import errno
+import functools
 import os
 import time
 from collections import deque
@@ -24,6 +25,7 @@ from cloudfs.types import Extent, Inode
 from cloudfs.writeback.extents import Extents
 from cloudfs.writeback.progress import Progress
 from cloudfs.writeback.sent import Rhythm, Sent
+from cloudfs.writeback.staged_files import StagedFiles
 
 _SPARSE_MAX = 1 << 40
 """A staged file up to this size is as long as its inode says; longer ones may be too long for the local disk."""
@@ -229,9 +231,7 @@ class Staging:
 
     def __init__(self, directory: Path, rows: Stagings, pieces: SentPieces, piece_size: int = 0) -> None:
         """``piece_size`` is that of the store's pieces, in bytes; 0 if it takes none."""
-        directory.mkdir(mode=0o700, exist_ok=True)
-        self._directory = directory
-        self._directory_fd = os.open(directory, os.O_RDONLY | os.O_DIRECTORY | os.O_CLOEXEC)
+        self._files = StagedFiles(directory)
         self._rows = rows
         self._pieces = pieces
         self._piece_size = piece_size
@@ -244,7 +244,7 @@ class Staging:
         """Made with every write to a file that is larger than a piece."""
 
     def path(self, file: int) -> Path:
-        return self._directory / str(file)
+        return self._files.path(file)
 
     def begin(self, ino: Inode, base: int, visible: int) -> Staged:
         """A new, empty staged file and its row (in the caller's transaction), acquired once."""
@@ -273,8 +273,7 @@ class Staging:
         return self._next_file
 
     def _make(self, file: int) -> tuple[int, int]:
-        flags = os.O_RDWR | os.O_CREAT | os.O_EXCL | os.O_CLOEXEC
-        return file, os.open(str(file), flags, 0o600, dir_fd=self._directory_fd)
+        return file, self._files.make(file)
 
     def _make_all(self, numbers: list[int]) -> list[tuple[int, int]]:
         return [self._make(number) for number in numbers]
@@ -292,7 +291,7 @@ class Staging:
             while self._spare:
                 file, fd = self._spare.popleft()
                 os.close(fd)
-                self._unlink(file)
+                self._files.remove(file)
 
     def acquire(self, ino: Inode) -> Staged | None:
         """The staged file of an inode, if it has one. Give it back with `release`."""
@@ -301,7 +300,7 @@ class Staging:
             row = self._rows.get(ino)
             if row is None:
                 return None
-            fd = os.open(str(row.file), os.O_RDWR | os.O_CLOEXEC, dir_fd=self._directory_fd)
+            fd = self._files.open(row.file)
             sent = Sent(self._pieces.of_inode(ino))
             staged = self._open[ino] = Staged(row, fd, self._account, sent, self._rhythm(), self.growth)
             staged.users = 0
@@ -330,12 +329,19 @@ class Staging:
             self.release(staged)
 
     def discard(self, ino: int) -> None:
-        """Nobody wants these bytes any longer: remove row (in the caller's transaction) and file."""
+        """Nobody wants these bytes any longer: remove the row (in the caller's transaction), and the file later.
+
+        If the power went in between, the row would be back, and what it says of the file still true.
+        """
         row = self._rows.get(ino)
         if row is not None:
             self._rows.remove(ino)
             self.give_up(ino, row.file)
-            self._unlink(row.file)
+            self._rows.once_synced(functools.partial(self._remove_unowned, row.file))
+
+    def _remove_unowned(self, file: int) -> None:
+        if not self._rows.owns(file):
+            self._files.remove(file)
 
     def give_up(self, ino: int, file: int) -> None:
         """This file is not staged any more, whatever becomes of it; its users have to look elsewhere."""
@@ -345,43 +351,38 @@ class Staging:
             self._account(-staged.charged)
             return
         with contextlib.suppress(FileNotFoundError):
-            self._account(-os.stat(str(file), dir_fd=self._directory_fd).st_blocks * _SECTOR)
+            self._account(-self._files.stat(file).st_blocks * _SECTOR)
 
     async def sweep(self) -> None:
         """Once after start: count what an earlier process left, and remove what belongs to nobody."""
         newest = self._next_file
-        names = await trio.to_thread.run_sync(os.listdir, self._directory)
-        for number, name in enumerate(names):
+        for number, file in enumerate(await trio.to_thread.run_sync(list, self._files.numbers())):
             if number % 256 == 0:
                 await trio.lowlevel.checkpoint()
-            if not name.isdigit() or int(name) > newest:
+            if file > newest:
                 continue
-            if self._rows.owns(int(name)):
+            if self._rows.owns(file):
                 with contextlib.suppress(FileNotFoundError):
-                    self.used += os.stat(name, dir_fd=self._directory_fd).st_blocks * _SECTOR
+                    self.used += self._files.stat(file).st_blocks * _SECTOR
             else:
-                self._unlink(int(name))
-
-    def _unlink(self, file: int) -> None:
-        with contextlib.suppress(FileNotFoundError):
-            os.unlink(str(file), dir_fd=self._directory_fd)
+                self._files.remove(file)
 
     def sync_directory(self) -> None:
         """New staged files survive a power cut. Blocks: call it in a thread."""
-        os.fsync(self._directory_fd)
+        self._files.sync()
 
     def disk_free(self) -> int:
         """Bytes left on the disk that holds the staging directory."""
-        status = os.fstatvfs(self._directory_fd)
+        status = self._files.status()
         return (status.f_bfree if os.geteuid() == 0 else status.f_bavail) * status.f_frsize
 
     def disk_size(self) -> int:
         """Bytes of that disk."""
-        status = os.fstatvfs(self._directory_fd)
+        status = self._files.status()
         return status.f_blocks * status.f_frsize
 
     def _account(self, change: int) -> None:
         self.used = max(self.used + change, 0)
 
     def close(self) -> None:
-        os.close(self._directory_fd)
+        self._files.close()

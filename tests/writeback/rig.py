@@ -241,6 +241,7 @@ class Rig:
         """What was stored is put away, in a thread that does not know of virtual time."""
         while self.uploader.is_working():
             await self.uploader.progressed()
+        await self.catalog.database.synced()
 
     def pending(self) -> list[Link]:
         """The rows that the uploader has still to deal with."""
@@ -249,7 +250,7 @@ class Rig:
 
     def staged_files(self) -> list[str]:
         """Names of the files in the staging directory."""
-        return os.listdir(self.death.home / "state" / "staging")
+        return [path.name for path in (self.death.home / "state" / "staging").rglob("*") if path.is_file()]
 
 
 @asynccontextmanager
@@ -367,8 +368,10 @@ async def _start(rig: Rig, nursery: trio.Nursery, *, uploading: bool) -> None:
     await rig.staging.sweep()
     await rig.directories.learn_root()
     nursery.start_soon(rig.catalog.database.settle_forever)
+    nursery.start_soon(rig.catalog.database.sync_forever)
     nursery.start_soon(rig.directories.explore_forever)
     nursery.start_soon(rig.directories.walk_forever)
+    nursery.start_soon(rig.directories.follow_changes)
     nursery.start_soon(rig.prefetcher.run)
     if uploading:
         nursery.start_soon(rig.uploader.run)
