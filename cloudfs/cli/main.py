@@ -16,6 +16,7 @@ _COMMANDS = {
     "status": "cloudfs.cli.status:command",
     "pending": "cloudfs.cli.pending:command",
     "wait": "cloudfs.cli.wait:command",
+    "check": "cloudfs.cli.check:command",
     "flush": "cloudfs.cli.uploads:flush",
     "retry": "cloudfs.cli.uploads:retry",
     "run": "cloudfs.cli.run:command",

@@ -32,6 +32,13 @@ class Mount:
         return ControlClient(self.record.socket)
 
 
+def look_at(mountpoint: Path) -> tuple[Path, Mounted | None]:
+    """The absolute path, and whatever is mounted at exactly that place, ours or not. Never looks into it."""
+    mounts = read_mounts()
+    path = resolve(mountpoint, mounts)
+    return path, mounted_at(path, mounts)
+
+
 def find_mount(mountpoint: Path) -> Mount:
     """The mount at exactly ``mountpoint``. Raises `UsageError` if there is none of ours."""
     mounts = read_mounts()

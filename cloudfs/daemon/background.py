@@ -62,6 +62,7 @@ def _detach(log_file: Path, debug: bool) -> None:
     # A session of its own: no signals from the terminal. It leads it, and never opens a terminal that could adopt it.
     os.setsid()
     os.chdir("/")
+    os.environ.pop("NOTIFY_SOCKET", None)  # whoever waits to hear of a service hears of the command, which ends
     # The terminal, or a pipe somebody waits at the end of, is not ours to keep.
     nothing = os.open(os.devnull, os.O_RDWR)
     for standard in (0, 1, 2):

@@ -27,8 +27,8 @@ def read_mounts() -> list[Mounted]:
     return mountinfo.read_mounts(Path(os.environ["FAKE_MOUNTINFO"]))
 
 
-def probe(path: Path) -> int:
-    return errno.ENOTCONN if path.name.startswith("dead") else real_probe(path)
+def probe(path: Path, seconds: float = mountpoint.PROBE_SECONDS) -> int:
+    return errno.ENOTCONN if path.name.startswith("dead") else real_probe(path, seconds)
 
 
 def serve(request: MountRequest, ready: Callable[[], None]) -> None:

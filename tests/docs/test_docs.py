@@ -158,7 +158,7 @@ def test_mount_options_are_known(page: Path) -> None:
 
 
 def test_lines_of_fstab_are_found() -> None:
-    assert len(list(mount_options(DOCS / "how-to/mount-at-boot.md"))) == 4
+    assert len(list(mount_options(DOCS / "how-to/fstab.md"))) == 4
 
 
 @pytest.mark.parametrize("page", pages(), ids=lambda page: str(page.relative_to(ROOT)))
