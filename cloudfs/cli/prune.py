@@ -48,7 +48,8 @@ def command(mountpoint: Path | None, dry_run: bool, as_json: bool) -> None:
     """
     mounts = [find_holding(mountpoint)[0]] if mountpoint else all_mounts()
     config = load_config()
-    work = [(mount, rules) for mount in mounts for rules in retention_of(resolve_source(mount.source, config), config)]
+    sources = [(mount, resolve_source(mount.source, config, must_exist=False)) for mount in mounts]
+    work = [(mount, rules) for mount, source in sources for rules in retention_of(source, config)]
     if not work:
         raise UsageError(f"there is no [[retention]] for what is mounted in {config.file or 'any configuration'}")
     found = [_prune(mount, rules, dry_run) for mount, rules in work]

@@ -79,7 +79,7 @@ def command(source: str, words: tuple[str, ...], options: tuple[str, ...], timeo
     The command finds the mount in $CLOUDFS. A SOURCE that is mounted already is used as it is, and stays mounted.
     Signals go to the command. Success means that the command succeeded and all it wrote is stored and checked.
     """
-    wanted = resolve_source(source.removeprefix("cloudfs#"), load_config()).text
+    wanted = resolve_source(source.removeprefix("cloudfs#"), load_config(), must_exist=False).text
     with _mounted(wanted, options) as mount:
         status = _run(words, mount.mountpoint)
         try:
@@ -134,22 +134,30 @@ def _unmount(mount: Mount) -> None:
 
 def _run(words: Sequence[str], mountpoint: Path) -> int:
     """The exit status of the command, as a shell would tell it."""
-    try:
-        process = subprocess.Popen(words, env={**os.environ, VARIABLE: os.fspath(mountpoint)})
-    except FileNotFoundError:
-        complain(f"{words[0]}: command not found")
-        return _NOT_FOUND
-    except OSError as error:
-        complain(f"{words[0]}: {error.strerror}")
-        return _NOT_EXECUTABLE
     # On a terminal, Ctrl-C reaches the command without us.
     to_forward = _FORWARDED if sys.stdin is not None and sys.stdin.isatty() else (*_FORWARDED, *_FROM_TERMINAL)
+    running: list[subprocess.Popen[bytes]] = []
+    early: list[int] = []
 
     def forward(number: int, frame: FrameType | None) -> None:
-        if number in to_forward:
-            process.send_signal(number)
+        if number not in to_forward:
+            return
+        early.append(number)
+        for process in running:
+            process.send_signal(early.pop())
 
     with _handling((*_FORWARDED, *_FROM_TERMINAL), forward):
+        try:
+            process = subprocess.Popen(words, env={**os.environ, VARIABLE: os.fspath(mountpoint)})
+        except FileNotFoundError:
+            complain(f"{words[0]}: command not found")
+            return _NOT_FOUND
+        except OSError as error:
+            complain(f"{words[0]}: {error.strerror}")
+            return _NOT_EXECUTABLE
+        running.append(process)
+        while early:
+            process.send_signal(early.pop())
         status = process.wait()
     return _BY_SIGNAL - status if status < 0 else status
 
