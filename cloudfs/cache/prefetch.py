@@ -74,13 +74,16 @@ class Trail:
 
     @property
     def is_hungry(self) -> bool:
-        return self._offered is None and len(self._ahead) < self.pace.files
+        return self._offered is None
 
     def offer(self, file: Upcoming) -> None:
         self._offered = file
 
     def expects(self, ino: int) -> bool:
-        return ino in self._ahead or ino in self._passed
+        return ino in self._ahead or ino in self._passed or self._is_offered(ino)
+
+    def _is_offered(self, ino: int) -> bool:
+        return self._offered is not None and self._offered.ino == ino
 
     def read(self, ino: int) -> None:
         """The reader reads a file that is expected."""
@@ -88,6 +91,9 @@ class Trail:
             self._passed.discard(ino)
             self._credit += 1
             return
+        caught_up = ino in self._on_their_way or self._is_offered(ino)
+        if self._is_offered(ino):
+            self._offered = None
         for other in list(self._ahead):
             self._bytes -= self._ahead.pop(other).fetched
             if other == ino:
@@ -96,7 +102,7 @@ class Trail:
             self._credit -= 1
         self._credit = min(self._credit + 1, _MOST_CREDIT)
         self.last = ino
-        if ino in self._on_their_way:
+        if caught_up:
             self.pace = self.pace.faster(self._most_bytes)
         if len(self._passed) > MOST_FILES:
             self._passed.clear()

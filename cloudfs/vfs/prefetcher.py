@@ -55,12 +55,14 @@ class Prefetcher:
         self._most_bytes = contents.cache.limit // _PART_OF_CACHE
         self._followers: list[_Follower] = []
         self._last_missed: list[int] = []
+        self._expected = 0
         self._news = trio.Event()
 
     def reading(self, ino: int) -> None:
         """Somebody reads a file from its beginning. Costs nothing where nobody is followed."""
         for follower in self._followers:
             if follower.trail.expects(ino):
+                self._expected = ino
                 follower.trail.read(ino)
                 if follower.trail.is_lost:
                     self._drop(follower)
@@ -68,8 +70,8 @@ class Prefetcher:
                 return
 
     def missed(self, ino: int) -> None:
-        """It was not expected to be read, and its bytes have to be fetched."""
-        if not self._most_bytes or any(follower.trail.expects(ino) for follower in self._followers):
+        """After `reading`: its bytes have to be fetched."""
+        if not self._most_bytes or ino == self._expected:
             return
         for follower in self._followers:
             order = self._order_from(follower.trail.last, ino, follower.order)

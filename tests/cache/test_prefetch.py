@@ -19,7 +19,7 @@ PLENTY = 1 << 30
 
 def fill(trail: Trail, files: list[Upcoming]) -> list[Upcoming]:
     """Offer files as long as the trail takes some; those that are to be fetched."""
-    taken = []
+    taken: list[Upcoming] = []
     while True:
         if trail.is_hungry and files:
             trail.offer(files.pop(0))
@@ -143,3 +143,18 @@ def test_what_failed_to_come_makes_room() -> None:
     for file in taken:
         trail.landed(file)
     assert len(fill(trail, files)) == AT_ONCE
+
+
+def test_who_overtakes_it_is_followed_faster() -> None:
+    """What comes next is not on its way yet, and he reads it himself."""
+    trail, files = Trail(1, PLENTY), small(100)
+    for file in fill(trail, files):
+        trail.landed(file)
+        trail.read(file.ino)
+    pace = trail.pace
+    [*_, last] = fill(trail, files)
+    trail.offer(Upcoming(last.ino + 1, 1, 1000))
+    assert trail.expects(last.ino + 1)
+    trail.read(last.ino + 1)
+    assert trail.pace.files == 2 * pace.files
+    assert not trail.is_lost
