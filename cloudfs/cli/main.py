@@ -24,6 +24,8 @@ _COMMANDS = {
     "usage": "cloudfs.cli.usage:command",
     "prune": "cloudfs.cli.prune:command",
     "remote": "cloudfs.cli.remote:command",
+    "login": "cloudfs.cli.login:login",
+    "logout": "cloudfs.cli.login:logout",
     "completion": "cloudfs.cli.completion:command",
 }
 

@@ -95,7 +95,7 @@ def build(request: MountRequest, catalog: Catalog, store: Store, nursery: trio.N
         performer,
         health,
         can,
-        options.uploads,
+        max(options.uploads, can.concurrency),
         lambda link: _quiet(catalog, files, directories, link),
         pulse.is_busy,
         progress,

@@ -2,22 +2,31 @@
 
 from __future__ import annotations
 
+from collections.abc import Awaitable, Callable, Mapping
+
 import trio
 
-from cloudfs.config import Source, local_directory
+from cloudfs.config import Remote, Source, local_directory
 from cloudfs.errors import UsageError
 from cloudfs.stores.base import Store
+from cloudfs.stores.hubic import open_hubic
 from cloudfs.stores.local import LocalStore
 from cloudfs.stores.onedrive_opening import open_onedrive
 from cloudfs.stores.swift_open import open_swift
+from cloudfs.stores.ubuntuone_opening import open_ubuntuone
+
+_OPENERS: Mapping[str, Callable[[Remote, str], Awaitable[Store]]] = {
+    "swift": open_swift,
+    "hubic": open_hubic,
+    "onedrive": open_onedrive,
+    "ubuntuone": open_ubuntuone,
+}
 
 
 async def open_store(source: Source) -> Store:
     """The store of a source, ready to be used. Raises `UsageError` for a type that is not known."""
     if source.remote.type == "local":
         return await trio.to_thread.run_sync(LocalStore, local_directory(source))
-    if source.remote.type == "swift":
-        return await open_swift(source.remote, source.path)
-    if source.remote.type == "onedrive":
-        return await open_onedrive(source.remote, source.path)
-    raise UsageError(f"remote {source.remote.name}: there is no type {source.remote.type!r}")
+    if source.remote.type not in _OPENERS:
+        raise UsageError(f"remote {source.remote.name}: there is no type {source.remote.type!r}")
+    return await _OPENERS[source.remote.type](source.remote, source.path)

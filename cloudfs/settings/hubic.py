@@ -24,6 +24,8 @@ HUBIC = StoreType(
             Kind.URL,
             default="https://api.hubic.com",
         ),
+        Setting("segment_size", "Larger files are stored in segments of this size.", Kind.SIZE, default=64 << 20),
+        Setting("connections", "Requests in flight at once, for the whole account.", Kind.NUMBER, default=16),
         Setting(
             "scope",
             "What to ask the account's owner for.",

@@ -9,5 +9,6 @@ from cloudfs.settings.kinds import StoreType
 from cloudfs.settings.local import LOCAL
 from cloudfs.settings.onedrive import ONEDRIVE
 from cloudfs.settings.swift import SWIFT
+from cloudfs.settings.ubuntuone import UBUNTUONE
 
-STORE_TYPES: Mapping[str, StoreType] = {kind.name: kind for kind in (LOCAL, ONEDRIVE, HUBIC, SWIFT)}
+STORE_TYPES: Mapping[str, StoreType] = {kind.name: kind for kind in (LOCAL, ONEDRIVE, HUBIC, SWIFT, UBUNTUONE)}

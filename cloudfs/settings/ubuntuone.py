@@ -25,6 +25,7 @@ UBUNTUONE = StoreType(
             default="HMAC-SHA1",
             choices=("HMAC-SHA1", "PLAINTEXT"),
         ),
+        Setting("connections", "Requests in flight at once, for the whole account.", Kind.NUMBER, default=8),
         Setting("api_url", "Where `/api/file_storage/v1` is.", Kind.URL, default="https://one.ubuntu.com"),
         Setting("content_url", "Where `/content/` is.", Kind.URL, default="https://files.one.ubuntu.com"),
         Setting("sso_url", "Where Ubuntu SSO is.", Kind.URL, default="https://login.ubuntu.com"),

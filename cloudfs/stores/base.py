@@ -204,7 +204,8 @@ class Pieces(Protocol):
 
     The caller sends every whole piece of a large file like this, closed files as well, several at once, and writes each
     of them down as soon as it is there. So what a broken upload has to send again is a piece, never the file, and a
-    `Store.put` finds all of it in `Known.pieces` but the end, which it sends by itself. It needs no `Transfer.remember`.
+    `Store.put` finds all of it in `Known.pieces` but the end, which it sends by itself. It needs no
+    `Transfer.remember`.
     """
 
     size: int

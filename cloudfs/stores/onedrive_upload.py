@@ -25,6 +25,9 @@ _log = logging.getLogger(__name__)
 BEHAVIOUR = "@microsoft.graph.conflictBehavior"
 SMALL = 4 << 20
 """Bytes that still go in one request."""
+_LIGHT = 256 << 10
+_HEAVY_AT_ONCE = 8
+"""Files larger than light that are in memory at a time."""
 _ATTEMPTS = 4
 _HASH_PAUSES = (0.5, 1.0, 2.0)
 """Seconds to wait for a checksum that OneDrive has not made yet."""
@@ -37,6 +40,7 @@ class Uploads:
         self._drive = drive
         self._downloads = downloads
         self._fragment = fragment
+        self._heavy = trio.CapacityLimiter(_HEAVY_AT_ONCE)
 
     async def create(self, location: Location, source: Source, mtime_ns: int, transfer: Transfer) -> Item:
         """A new file. `VersionMismatch` if the name is taken by anything but the same bytes."""
@@ -118,6 +122,14 @@ class Uploads:
         return await self._put(location, ask, old, source, mtime_ns, transfer)
 
     async def _put(
+        self, location: Location, ask: Ask, old: Item | None, source: Source, mtime_ns: int, transfer: Transfer
+    ) -> Item:
+        if source.size <= _LIGHT:
+            return await self._put_whole(location, ask, old, source, mtime_ns, transfer)
+        async with self._heavy:
+            return await self._put_whole(location, ask, old, source, mtime_ns, transfer)
+
+    async def _put_whole(
         self, location: Location, ask: Ask, old: Item | None, source: Source, mtime_ns: int, transfer: Transfer
     ) -> Item:
         data = await source.read(0, source.size) if source.size else b""
