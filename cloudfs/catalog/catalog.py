@@ -61,6 +61,18 @@ class Catalog:
             " pending, attempts, reason, parked) VALUES (1, 0, x'', 0, x'', '', '', 1, 1, NULL, 0, '', 0)"
         )
 
+    def recall(self, key: str) -> str | None:
+        """What was last remembered under a key, also by an earlier process."""
+        value: str | None = self.database.value("SELECT value FROM meta WHERE key = ?", (key,))
+        return value
+
+    def remember(self, key: str, value: str | None) -> None:
+        """None: forget it."""
+        if value is None:
+            self.database.execute("DELETE FROM meta WHERE key = ?", (key,))
+        else:
+            self.database.execute("INSERT OR REPLACE INTO meta (key, value) VALUES (?, ?)", (key, value))
+
     def new_group(self, ino: int) -> str:
         """A hard-link group that no other catalogue uses."""
         return f"{self.uuid[:16]}-{ino:x}"

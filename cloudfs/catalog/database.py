@@ -24,6 +24,8 @@ from cloudfs.errors import UsageError
 CHECKPOINT_BYTES = 8 << 20
 """A log longer than this is moved into the database."""
 _LAZY_SECONDS = 0.02
+_SYNC_SECONDS = 0.5
+"""What waits for the disk, and nobody waits for, waits so long for company."""
 
 DurableStep = Callable[[str], None]
 """Called after each change that a crash would not undo; the crash tests kill the process here."""
@@ -43,6 +45,11 @@ class Database:
         self._undo: list[Callable[[], None]] = []
         self._open = False
         self._opened = trio.Event()
+        self._commits = 0
+        self._commits_synced = 0
+        self._syncing = trio.Lock()
+        self._once_synced: list[Callable[[], None]] = []
+        self._expected = trio.Event()
         self._connection = self._connect()
         self.execute = self._connection.execute
         self.executemany = self._connection.executemany
@@ -114,6 +121,7 @@ class Database:
     def _commit(self) -> None:
         self._open = False
         self.execute("COMMIT")
+        self._commits += 1
         self._durable_step("commit")
 
     def _roll_back(self) -> None:
@@ -134,6 +142,46 @@ class Database:
             await trio.sleep(_LAZY_SECONDS)
             self._opened = trio.Event()
             self.settle()
+
+    async def synced(self) -> None:
+        """Return when everything done so far survives a power cut. Who calls at the same time shares the wait."""
+        self.settle()
+        wanted = self._commits
+        async with self._syncing:
+            if self._commits_synced >= wanted and not self._once_synced:
+                return
+            self.settle()
+            reached, self._once_synced, callbacks = self._commits, [], self._once_synced
+            try:
+                await trio.to_thread.run_sync(self.sync)
+            except BaseException:
+                self._once_synced = callbacks + self._once_synced
+                raise
+            self._commits_synced = reached
+            for callback in callbacks:
+                callback()
+
+    def finish(self) -> None:
+        """`synced`, at once: blocks, and nothing else may be going on."""
+        self.settle()
+        self.sync()
+        callbacks, self._once_synced = self._once_synced, []
+        for callback in callbacks:
+            callback()
+
+    def once_synced(self, callback: Callable[[], None]) -> None:
+        """``callback`` destroys what the catalogue will not ask for any more, once that is so on the disk as well."""
+        self._once_synced.append(callback)
+        self._expected.set()
+
+    async def sync_forever(self) -> None:
+        """Nothing waits for long to be destroyed. A failure here (a broken disk) is met again by who calls fsync."""
+        while True:
+            await self._expected.wait()
+            await trio.sleep(_SYNC_SECONDS)
+            self._expected = trio.Event()
+            with contextlib.suppress(OSError):
+                await self.synced()
 
     def sync(self) -> None:
         """Everything committed before the call survives a power cut after it. Blocks: call it in a thread."""

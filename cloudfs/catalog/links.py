@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import time
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 from typing import Any
@@ -175,6 +176,16 @@ class Links:
         rows = self._execute(
             f"SELECT {_COLUMNS} FROM links WHERE at_parent = ? AND at_name = ? ORDER BY parent IS NULL LIMIT 1",
             (directory, name),
+        )
+        row = rows.fetchone()
+        return None if row is None else _link(row)
+
+    def by_identity(self, identity: str) -> Link | None:
+        """The object that a store names so; of several (one is doomed) the one that stays."""
+        rows = self._execute(
+            f"SELECT {_COLUMNS} FROM links WHERE identity = ? AND identity != '' AND at_parent IS NOT NULL"
+            " ORDER BY parent IS NULL LIMIT 1",
+            (identity,),
         )
         row = rows.fetchone()
         return None if row is None else _link(row)
@@ -377,6 +388,19 @@ class Links:
         )
         assert cursor.lastrowid is not None
         return LinkId(cursor.lastrowid)
+
+    def replace(self, link: LinkId, parent: int, name: bytes, *, both: bool) -> None:
+        """The object was moved at the store, and with ``both`` its name here too; else it is to be moved back."""
+        if both:
+            halves = "parent = :parent, name = :name, at_parent = :parent, at_name = :name"
+        else:
+            halves = "at_parent = :parent, at_name = :name, pending = coalesce(pending, :now)"
+        values = {"parent": parent, "name": name, "now": time.time_ns(), "link": link}
+        self._execute(f"UPDATE links SET {halves} WHERE id = :link", values)
+
+    def identify(self, ino: int, identity: str) -> None:
+        """The store's own id of a directory that was known without."""
+        self._execute("UPDATE links SET identity = ? WHERE ino = ?", (identity, ino))
 
     def stored(self, link: LinkId, parent: int, name: bytes, entry: Entry, content: int, attrs: int) -> None:
         """The store has this object, at this place, with these generations of ours."""

@@ -61,6 +61,7 @@ CREATE UNIQUE INDEX links_by_name ON links (parent, name) WHERE parent IS NOT NU
 CREATE INDEX links_in_order ON links (parent, id) WHERE parent IS NOT NULL;
 CREATE INDEX links_by_inode ON links (ino);
 CREATE INDEX links_by_place ON links (at_parent, at_name) WHERE at_parent IS NOT NULL;
+CREATE INDEX links_by_identity ON links (identity) WHERE identity != '' AND at_parent IS NOT NULL;
 CREATE INDEX links_pending ON links (pending) WHERE pending IS NOT NULL;
 CREATE INDEX links_parked ON links (id) WHERE parked != 0;
 

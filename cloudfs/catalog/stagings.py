@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import struct
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable
 from dataclasses import dataclass
 
 from cloudfs.catalog.database import Database
@@ -58,6 +58,10 @@ class Stagings:
         """Those an application was writing when the driver was killed."""
         inodes = self._execute("SELECT ino FROM staged WHERE writing != 0").fetchall()
         return [row for (ino,) in inodes if (row := self.get(ino)) is not None]
+
+    def once_synced(self, callback: Callable[[], None]) -> None:
+        """See `Database.once_synced`."""
+        self._database.once_synced(callback)
 
     def owns(self, file: int) -> bool:
         """Whether a file of the staging directory belongs to anybody."""

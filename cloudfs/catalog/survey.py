@@ -46,6 +46,7 @@ class Survey:
 
     def __init__(self, catalog: Catalog, merging: Merging, directory: Inode, since: int) -> None:
         self.directory = directory
+        self._begun_ns = time.time_ns()
         self._catalog = catalog
         self._links = catalog.links
         self._recent = catalog.links.recent
@@ -152,7 +153,7 @@ class Survey:
             yield self._news(stale)
         with self._catalog:
             node = self._catalog.nodes.get(self.directory)
-            node.listed_ns = time.time_ns()
+            node.listed_ns = self._begun_ns
             self._catalog.nodes.save(node)
         yield []
 

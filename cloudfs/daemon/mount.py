@@ -58,6 +58,8 @@ async def _serve(request: MountRequest, ready: Callable[[], None]) -> None:
                 parts = build(request, catalog, store, nursery, crash)
                 await _run(request, parts, ready, nursery)
                 nursery.cancel_scope.cancel()
+            with contextlib.suppress(OSError):
+                catalog.database.finish()
             parts.staging.close()
         finally:
             await store.aclose()
@@ -77,6 +79,7 @@ async def _run(request: MountRequest, parts: Parts, ready: Callable[[], None], n
             await nursery.start(ControlServer(record.socket, handlers(parts, ending)).serve)
             for task in (
                 parts.catalog.database.settle_forever,
+                parts.catalog.database.sync_forever,
                 parts.catalog.database.checkpoint_forever,
                 parts.staging.prepare_forever,
                 parts.directories.learn_root_later,

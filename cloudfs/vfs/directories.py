@@ -16,10 +16,12 @@ import trio
 
 from cloudfs.catalog.catalog import Catalog
 from cloudfs.catalog.merging import Merging, Stale
+from cloudfs.catalog.news import News
 from cloudfs.catalog.nodes import Node
 from cloudfs.errors import NotADirectory, StoreError, Unavailable
-from cloudfs.stores.base import Store, Walker
+from cloudfs.stores.base import Feed, Store, Walker
 from cloudfs.types import ROOT, Inode
+from cloudfs.vfs.changes import ChangeFollower
 from cloudfs.vfs.surveyor import Moving, Surveyor
 from cloudfs.vfs.walks import Walks
 from cloudfs.writeback.health import Health
@@ -53,9 +55,12 @@ class Directories:
         self._store = store
         self._merging = merging
         self._health = health
+        self._cache_time = cache_time
         self._fresh_ns = int(cache_time / 2 * 1e9)
         self._interval = max(cache_time / 4, 0.1)
+        self._stale = stale
         self._surveyor = Surveyor(catalog, store, merging, health, stale)
+        self._changes = None if store.feed is None else self._make_follower(store, store.feed)
         self._walks = None if store.walker is None else self._make_walks(store.walker)
         self._listing: dict[int, trio.Event] = {}
         self._active: dict[int, float] = {}
@@ -64,6 +69,10 @@ class Directories:
         self._root_is_known = self.directory(ROOT).listed_ns is not None
         self.timeout = cache_time / 2
         """Seconds for which the kernel may believe a name or its absence."""
+
+    def _make_follower(self, store: Store, feed: Feed) -> ChangeFollower:
+        news = News(self._catalog, self._merging)
+        return ChangeFollower(self._catalog, store, feed, news, self._health, self._interval, self._stale)
 
     def _make_walks(self, walker: Walker) -> Walks:
         return Walks(self._catalog, walker, self._surveyor, self._list, lambda: self._last_used)
@@ -93,7 +102,10 @@ class Directories:
             return
         with trio.move_on_after(_REFRESH_PATIENCE):
             try:
-                await self._list(ino)
+                if self._changes is not None:
+                    await self._changes.ask()
+                if self._is_old(ino):
+                    await self._list(ino)
             except StoreError as error:
                 _log.debug("could not refresh a directory: %s", error)
 
@@ -117,8 +129,12 @@ class Directories:
         self._last_used = ino, now
 
     def _is_old(self, ino: int) -> bool:
-        listed = self.directory(ino).listed_ns
-        return listed is None or time.time_ns() - listed > self._fresh_ns
+        listed: int | None = self.directory(ino).listed_ns
+        if listed is None:
+            return True
+        if self._changes is not None and self._changes.is_following(self._cache_time):
+            return not self._changes.covers(listed)
+        return time.time_ns() - listed > self._fresh_ns
 
     async def learn_root(self) -> None:
         """Take the attributes of the root from the store, the first time; without an answer the defaults stay."""
@@ -176,6 +192,11 @@ class Directories:
             await trio.sleep(self._interval)
             for ino in self._followed():
                 await self._refresh_quietly(ino)
+
+    async def follow_changes(self) -> None:
+        """Keep everything that is known fresh, for ever, where the store tells what changes."""
+        if self._changes is not None:
+            await self._changes.run()
 
     async def walk_forever(self) -> None:
         """List in advance what somebody will look into next, where the store can list trees."""

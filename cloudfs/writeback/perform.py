@@ -94,7 +94,9 @@ class Performer:
     async def perform(self, link: Link, action: Action) -> None:
         """Do ``action`` for ``link``, a step that needs the store."""
         try:
-            self._doubt(link, action)
+            if action.step in _DOUBTFUL:
+                self._doubt(link, action)
+                await self._catalog.database.synced()
             await self._steps[action.step](link, action)
         except Unavailable:
             raise
@@ -115,8 +117,6 @@ class Performer:
 
     def _doubt(self, link: Link, action: Action) -> None:
         """Write down what the store is about to be asked for, in case that the answer never comes."""
-        if action.step not in _DOUBTFUL:
-            return
         node = self._catalog.nodes.get(link.ino)
         twin = self._other(action) if action.other is not None else None
         aside = action.step is Step.MOVE_ASIDE

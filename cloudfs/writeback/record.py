@@ -80,6 +80,7 @@ class Record:
         size = self._catalog.nodes.get(row.ino).size
         key, path = self._contents.key(row.ino, content, size), self._staging.path(row.file)
         self._staging.give_up(row.ino, row.file)
+        await self._catalog.database.synced()  # or a power cut would bring the row back, without its file
         if punched:
             # Its holes are no zeros, and the cache could not tell.
             path.unlink(missing_ok=True)

@@ -25,7 +25,10 @@ from tests.writeback.script import Step, deaths, faults, losses, open_files, qui
 VIRTUAL_DAY = 86_400.0
 """Seconds, which take no time: a script that is not at its end by then never will be."""
 EXAMPLES = int(os.environ.get("CLOUDFS_TEST_EXAMPLES", "60"))
+PIECE = 4096
+"""Bytes; the files of the scripts have up to five of them."""
 STORES = {
+    "pieces": Capabilities(server_copy=True, attributes=True, checksum=ALGORITHM),
     "everything": EVERYTHING,
     "no links": Capabilities(directory_move=True, server_copy=True, attributes=True, checksum=ALGORITHM),
     "no moves": Capabilities(server_copy=True, attributes=True, checksum=ALGORITHM),
@@ -34,10 +37,8 @@ STORES = {
     "no attributes": Capabilities(directory_move=True, checksum=ALGORITHM),
 }
 
-pytestmark = [
-    pytest.mark.parametrize("can", STORES.values(), ids=STORES.keys()),
-    pytest.mark.timeout(600),
-]
+pytestmark = pytest.mark.timeout(600)
+every_kind = pytest.mark.parametrize("kind", STORES)
 thoroughly = settings(
     max_examples=EXAMPLES,
     deadline=None,
@@ -46,41 +47,54 @@ thoroughly = settings(
 )
 
 
-def play(script: list[Step], can: Capabilities, cache_size: int = 1 << 30) -> None:
+def play(script: list[Step], kind: str, cache_size: int = 1 << 30) -> None:
+    piece_size = PIECE if kind == "pieces" else 0
     with tempfile.TemporaryDirectory() as home:
 
         async def perform() -> None:
             with trio.fail_after(VIRTUAL_DAY):
-                await Play(Path(home), can, cache_size=cache_size).perform(script)
+                await Play(Path(home), STORES[kind], piece_size=piece_size, cache_size=cache_size).perform(script)
 
         run(perform)
 
 
+@every_kind
 @thoroughly
 @given(script=scripts(quiet_events))
-def test_in_fair_weather(script: list[Step], can: Capabilities) -> None:
-    play(script, can)
+def test_in_fair_weather(script: list[Step], kind: str) -> None:
+    play(script, kind)
 
 
+@every_kind
 @thoroughly
 @given(script=scripts(quiet_events, open_files))
-def test_with_files_open_and_without_a_cache(script: list[Step], can: Capabilities) -> None:
-    play(script, can, cache_size=0)
+def test_with_files_open_and_without_a_cache(script: list[Step], kind: str) -> None:
+    play(script, kind, cache_size=0)
 
 
+@every_kind
 @thoroughly
 @given(script=scripts(quiet_events, open_files, faults))
-def test_with_a_bad_network(script: list[Step], can: Capabilities) -> None:
-    play(script, can)
+def test_with_a_bad_network(script: list[Step], kind: str) -> None:
+    play(script, kind)
 
 
+@every_kind
 @thoroughly
 @given(script=scripts(quiet_events, open_files, deaths))
-def test_with_a_driver_that_is_killed(script: list[Step], can: Capabilities) -> None:
-    play(script, can)
+def test_with_a_driver_that_is_killed(script: list[Step], kind: str) -> None:
+    play(script, kind)
 
 
+@every_kind
 @thoroughly
 @given(script=scripts(quiet_events, open_files, faults, deaths, losses, longest=40))
-def test_with_everything_that_can_go_wrong(script: list[Step], can: Capabilities) -> None:
-    play(script, can if can.attributes else STORES["plain"])
+def test_with_everything_that_can_go_wrong(script: list[Step], kind: str) -> None:
+    play(script, kind if STORES[kind].attributes else "plain")
+
+
+@pytest.mark.parametrize("kind", ["pieces"])
+@thoroughly
+@given(script=scripts(quiet_events, open_files, open_files, faults, deaths, longest=40))
+def test_with_hardly_any_space(script: list[Step], kind: str) -> None:
+    play(script, kind, cache_size=3 * PIECE)

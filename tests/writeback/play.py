@@ -21,6 +21,8 @@ from tests.writeback.rig import Rig, mounted
 from tests.writeback.script import Act, Step, settled
 from tests.writeback.views import UNREADABLE, dump, left_over, mount_view, store_view
 
+_TIDYING_SECONDS = 400.0
+"""Within which the store is told what it need not keep, also after failures."""
 FURNITURE: list[Step] = [
     Act("make", (b"a", stat.S_IFDIR | 0o755)),
     Act("make", (b"a/b", stat.S_IFDIR | 0o755)),
@@ -33,10 +35,11 @@ FURNITURE: list[Step] = [
 class Play:
     """One store, one model, and a mount that is started again and again."""
 
-    def __init__(self, home: Path, can: Capabilities, *, cache_size: int = 1 << 30) -> None:
+    def __init__(self, home: Path, can: Capabilities, *, piece_size: int = 0, cache_size: int = 1 << 30) -> None:
         self.model = Model()
         self.tree = MemoryTree()
-        self.store = MemoryStore(self.tree, can)
+        self.store = MemoryStore(self.tree, can, piece_size=piece_size)
+        self._pieces_may_leak = False
         self._home = home
         self._cache_size = cache_size
         self._lives = 0
@@ -80,7 +83,7 @@ class Play:
 
     async def _bury(self) -> None:
         """The driver was killed: what the next one finds must be one of the states that are possible by now."""
-        self._murdered = True
+        self._murdered = self._pieces_may_leak = True
         self._handles.clear()
         await self._stack.aclose()
         await self._mount()
@@ -171,6 +174,7 @@ class Play:
         self.rig.plan.add(method, Refuse(), times=times)
 
     async def lose_answer(self, method: str, times: int) -> None:
+        self._pieces_may_leak = True
         self.rig.plan.add(method, LoseAnswer(), times=times)
 
     async def cut(self, after: int) -> None:
@@ -190,6 +194,7 @@ class Play:
         """An orderly end, with uploads under way, and a new start with the same state and cache."""
         await self._close_handles()
         await self._stack.aclose()
+        self._pieces_may_leak = True
         if self.rig.death.happened:
             self._murdered = True
         else:
@@ -219,7 +224,10 @@ class Play:
         assert_same(timeless(mounted_now), self.model.view(), "in the mount, at the end")
         stored = store_view(self.tree, hard_links=self.store.capabilities.hard_links)
         assert_same(stored, mounted_now, "at the store")
+        await trio.sleep(_TIDYING_SECONDS)
         assert (rest := left_over(rig)) == [], rest
+        leaked = [token for token in self.tree.pieces if not self.tree.owns(token)]
+        assert not leaked or self._pieces_may_leak, leaked
         await self._listing_changes_nothing(mounted_now)
         if self.store.capabilities.attributes:
             await self._stack.aclose()

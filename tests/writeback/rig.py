@@ -241,7 +241,6 @@ class Rig:
         """What was stored is put away, in a thread that does not know of virtual time."""
         while self.uploader.is_working():
             await self.uploader.progressed()
-        await self.catalog.database.synced()
 
     def pending(self) -> list[Link]:
         """The rows that the uploader has still to deal with."""
@@ -249,7 +248,8 @@ class Rig:
         return [link for (number,) in ids if (link := self.catalog.links.get(number)) is not None]
 
     def staged_files(self) -> list[str]:
-        """Names of the files in the staging directory."""
+        """Names of the files in the staging directory, less those that wait for the disk to be removed."""
+        self.catalog.database.finish()
         return [path.name for path in (self.death.home / "state" / "staging").rglob("*") if path.is_file()]
 
 

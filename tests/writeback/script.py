@@ -93,8 +93,8 @@ def _event(method: str, *arguments: st.SearchStrategy[Any]) -> st.SearchStrategy
 there = st.builds(There, st.integers(0, 9))
 here = st.builds(Here, st.integers(0, 4), st.sampled_from([b"a", b"b", b"c"]))
 anywhere = there | here
-contents = st.binary(min_size=1, max_size=4) | st.builds(Long, st.sampled_from([5000, 9000]))
-offsets = st.sampled_from([0, 1, 4096, 6000])
+contents = st.binary(min_size=1, max_size=4) | st.builds(Long, st.sampled_from([5000, 9000, 20000]))
+offsets = st.sampled_from([0, 1, 4096, 6000, 18000])
 changes = st.builds(Change, mode=st.sampled_from([0o600, 0o755])) | st.builds(
     Change, uid=st.sampled_from([0, 7]), mtime_ns=st.sampled_from([1, 1_600_000_000_123_456_789])
 )
@@ -104,7 +104,7 @@ acts = st.one_of(
     _act("make", here, st.sampled_from([stat.S_IFDIR | 0o755, stat.S_IFREG | 0o640, stat.S_IFIFO | 0o600])),
     _act("make", here, st.just(stat.S_IFLNK | 0o777), contents),
     _act("write", there, contents, offsets),
-    _act("truncate", there, st.sampled_from([0, 3, 5001, 12000])),
+    _act("truncate", there, st.sampled_from([0, 3, 5001, 12000, 30000])),
     _act("change", there, changes),
     _act("link", there, here),
     _act("unlink", there),
@@ -134,9 +134,13 @@ open_files = st.one_of(
     _event("close", st.integers(0, 1)),
 )
 
-changing = st.sampled_from(["put", "make_directory", "set_attributes", "move", "copy", "link", "delete"])
+changing = st.sampled_from(["put", "put_piece", "make_directory", "set_attributes", "move", "copy", "link", "delete"])
 faults = st.one_of(
-    _event("refuse", changing | st.sampled_from(["list", "stat", "checksum"]), st.integers(1, 3)),
+    _event(
+        "refuse",
+        changing | st.sampled_from(["list", "stat", "checksum", "read_piece", "drop_piece"]),
+        st.integers(1, 3),
+    ),
     _event("lose_answer", changing, st.integers(1, 2)),
     _event("cut", st.sampled_from([0, 3, 4097])),
     _event("weather", st.sampled_from([Weather.FAIR, Weather.OFFLINE, Weather.THROTTLED, Weather.FULL])),

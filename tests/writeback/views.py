@@ -81,6 +81,7 @@ def left_over(rig: Rig) -> list[str]:
         "names in what is not a directory": "SELECT count(*) FROM links l JOIN nodes n ON n.ino = l.parent"
         " WHERE (n.mode & 0xf000) != 0x4000",
         "records of staged files": "SELECT count(*) FROM staged",
+        "records of pieces": "SELECT count(*) FROM pieces",
         "memos": "SELECT count(*) FROM memos",
         "doubts": "SELECT count(*) FROM doubts",
     }
