@@ -25,7 +25,7 @@ from cloudfs.fuse.notices import Notices
 from cloudfs.fuse.operations import Operations
 from cloudfs.fuse.reading import Reader
 from cloudfs.fuse.session import Session
-from cloudfs.stores.attributes import AttributesStore
+from cloudfs.stores.attributes.store import AttributesStore
 from cloudfs.stores.base import Store
 from cloudfs.vfs.attributes import AttributeChanges
 from cloudfs.vfs.capacity import Capacity

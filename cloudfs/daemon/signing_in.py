@@ -17,9 +17,9 @@ from cloudfs.config import Remote
 from cloudfs.errors import SignInRequired, UsageError
 from cloudfs.http.client import HttpClient
 from cloudfs.http.tls import tls_context
-from cloudfs.stores.onedrive_account import DriveChoice as DriveChoice
-from cloudfs.stores.onedrive_account import account_name, drives
-from cloudfs.stores.onedrive_opening import open_graph
+from cloudfs.stores.onedrive.account import DriveChoice as DriveChoice
+from cloudfs.stores.onedrive.account import account_name, drives
+from cloudfs.stores.onedrive.opening import open_graph
 
 
 class Person(Protocol):

@@ -9,11 +9,11 @@ import trio
 from cloudfs.config import Remote, Source, local_directory
 from cloudfs.errors import UsageError
 from cloudfs.stores.base import Store
-from cloudfs.stores.hubic import open_hubic
-from cloudfs.stores.local import LocalStore
-from cloudfs.stores.onedrive_opening import open_onedrive
-from cloudfs.stores.swift_open import open_swift
-from cloudfs.stores.ubuntuone_opening import open_ubuntuone
+from cloudfs.stores.local.store import LocalStore
+from cloudfs.stores.onedrive.opening import open_onedrive
+from cloudfs.stores.swift.hubic import open_hubic
+from cloudfs.stores.swift.opening import open_swift
+from cloudfs.stores.ubuntuone.opening import open_ubuntuone
 
 _OPENERS: Mapping[str, Callable[[Remote, str], Awaitable[Store]]] = {
     "swift": open_swift,

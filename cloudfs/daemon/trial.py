@@ -10,8 +10,8 @@ from cloudfs.config import Config, Remote, resolve_source
 from cloudfs.daemon.stores import open_store
 from cloudfs.errors import Unavailable
 from cloudfs.stores.base import Usage
-from cloudfs.stores.hubic import try_hubic
-from cloudfs.stores.swift_open import try_swift
+from cloudfs.stores.swift.hubic import try_hubic
+from cloudfs.stores.swift.opening import try_swift
 
 _SECONDS = 60.0
 

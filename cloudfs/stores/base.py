@@ -153,7 +153,7 @@ class Capabilities:
     hard_links: bool = False
     """`Store.link` makes a second name of the same object; attributes and versions of such names change together."""
     attributes: bool = False
-    """Whole `Attributes` are kept and come back in listings. Stores without are wrapped (``stores/attributes.py``)."""
+    """Whole `Attributes` are kept and come back in listings. Stores without are wrapped (``stores/attributes``)."""
     case_sensitive: bool = True
     max_name: int = NAME_MAX
     """Bytes; a longer name is `NameRefused`."""

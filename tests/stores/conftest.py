@@ -9,12 +9,12 @@ from pathlib import Path
 import pytest
 import trio
 
-from cloudfs.stores.attributes import AttributesStore
+from cloudfs.stores.attributes.store import AttributesStore
 from cloudfs.stores.base import Capabilities, Entry, Store
 from cloudfs.stores.faults import FaultPlan, FaultyStore
-from cloudfs.stores.local import LocalStore
-from cloudfs.stores.memory import EVERYTHING, MemoryStore
-from cloudfs.stores.memory_tree import MemoryTree
+from cloudfs.stores.local.store import LocalStore
+from cloudfs.stores.memory.store import EVERYTHING, MemoryStore
+from cloudfs.stores.memory.tree import MemoryTree
 from cloudfs.stores.sparse import ALGORITHM
 from cloudfs.types import Attributes
 from tests.emulators.running import Running, running

@@ -1,5 +1,5 @@
 # ruff: noqa: ASYNC240 - looks at the disk, while nothing else wants to run
-"""What an ordinary user may not set is noted in extended attributes (`cloudfs.stores.local_attributes`).
+"""What an ordinary user may not set is noted in extended attributes (`cloudfs.stores.local.attributes`).
 
 Root needs no notes, so ``test_local_unprivileged.py`` runs this as an ordinary user.
 """
@@ -15,7 +15,7 @@ import pytest
 
 from cloudfs.errors import AccessDenied
 from cloudfs.stores.base import Location
-from cloudfs.stores.local import LocalStore
+from cloudfs.stores.local.store import LocalStore
 from cloudfs.types import Attributes
 from tests.stores.conformance.bench import DIRECTORY, FILE, Bench, of_type
 

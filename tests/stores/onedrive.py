@@ -11,10 +11,10 @@ from cloudfs.auth.tokens import Token
 from cloudfs.http.calls import Calls
 from cloudfs.http.client import HttpClient
 from cloudfs.http.pacer import Pacer
-from cloudfs.stores.onedrive import OneDriveStore
-from cloudfs.stores.onedrive_graph import Graph
-from cloudfs.stores.onedrive_opening import onedrive_store
-from cloudfs.stores.onedrive_session import GRAIN
+from cloudfs.stores.onedrive.graph import Graph
+from cloudfs.stores.onedrive.opening import onedrive_store
+from cloudfs.stores.onedrive.session import GRAIN
+from cloudfs.stores.onedrive.store import OneDriveStore
 from tests.auth.homes import MemoryHome, never
 from tests.emulators.running import Running
 

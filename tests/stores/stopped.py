@@ -15,9 +15,9 @@ from unittest import mock
 
 import trio
 
-from cloudfs.stores.local import LocalStore
-from cloudfs.stores.local_parts import is_part
-from cloudfs.stores.local_system import can_move, rename_to_free_name
+from cloudfs.stores.local.parts import is_part
+from cloudfs.stores.local.store import LocalStore
+from cloudfs.stores.local.system import can_move, rename_to_free_name
 from tests.stores.conformance.bench import Bench, of_type
 
 RENAME = os.rename
@@ -83,7 +83,7 @@ def rename(source: bytes, target: bytes, *, src_dir_fd: int, dst_dir_fd: int) ->
 
 def main(root: str, change: str) -> None:
     bench = Bench.of(lambda: store(Path(root), change))
-    with mock.patch("cloudfs.stores.local_content.rename_to_free_name", to_free_name), mock.patch("os.rename", rename):
+    with mock.patch("cloudfs.stores.local.content.rename_to_free_name", to_free_name), mock.patch("os.rename", rename):
         trio.run(CHANGES[change], bench)
 
 

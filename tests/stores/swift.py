@@ -17,8 +17,8 @@ from cloudfs.http.calls import Calls
 from cloudfs.http.client import HttpClient
 from cloudfs.http.pacer import Pacer
 from cloudfs.settings.secret import Secret
-from cloudfs.stores.swift import BATCH_AFTER, SwiftStore
-from cloudfs.stores.swift_account import Offer, SwiftAccount
+from cloudfs.stores.swift.account import Offer, SwiftAccount
+from cloudfs.stores.swift.store import BATCH_AFTER, SwiftStore
 from tests.servers.swift import Swift, SwiftCluster
 
 _NUMBERS = itertools.count()

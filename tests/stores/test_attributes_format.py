@@ -10,7 +10,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from cloudfs.stores.attributes_format import ForeignSidecar, NewerSidecar, Record, packed, unpacked
+from cloudfs.stores.attributes.format import ForeignSidecar, NewerSidecar, Record, packed, unpacked
 from cloudfs.types import Attributes, Version
 
 NAMES = st.binary(min_size=1, max_size=255)

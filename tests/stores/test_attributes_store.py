@@ -12,12 +12,12 @@ import pytest
 import trio
 
 from cloudfs.errors import AccessDenied, DirectoryNotEmpty, NameRefused, NotFound, Unavailable
-from cloudfs.stores.attributes import AttributesStore
-from cloudfs.stores.attributes_format import SIDECAR, unpacked
+from cloudfs.stores.attributes.format import SIDECAR, unpacked
+from cloudfs.stores.attributes.store import AttributesStore
 from cloudfs.stores.base import Capabilities, Entry, Location
 from cloudfs.stores.faults import FaultPlan, FaultyStore, LoseAnswer, Refuse
-from cloudfs.stores.memory import MemoryStore
-from cloudfs.stores.memory_tree import MemoryTree
+from cloudfs.stores.memory.store import MemoryStore
+from cloudfs.stores.memory.tree import MemoryTree
 from cloudfs.types import Attributes, Version
 from tests.stores.conformance.bench import DIRECTORY, FILE, MTIME, Bench, of_type
 

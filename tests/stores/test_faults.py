@@ -30,8 +30,8 @@ from cloudfs.stores.faults import (
     with_entries,
     with_sizes,
 )
-from cloudfs.stores.memory import MemoryStore
-from cloudfs.stores.memory_tree import MemoryTree
+from cloudfs.stores.memory.store import MemoryStore
+from cloudfs.stores.memory.tree import MemoryTree
 from cloudfs.types import Version
 from tests.stores.conformance.bench import LARGE, Bench, content
 

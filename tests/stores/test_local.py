@@ -30,11 +30,11 @@ from cloudfs.errors import (
     VersionMismatch,
 )
 from cloudfs.stores.base import Location
-from cloudfs.stores.local import LocalStore
-from cloudfs.stores.local_content import Draft
-from cloudfs.stores.local_errors import store_error
-from cloudfs.stores.local_parts import Maker
-from cloudfs.stores.local_tree import LocalTree
+from cloudfs.stores.local.content import Draft
+from cloudfs.stores.local.errors import store_error
+from cloudfs.stores.local.parts import Maker
+from cloudfs.stores.local.store import LocalStore
+from cloudfs.stores.local.tree import LocalTree
 from cloudfs.types import Version
 from tests.stores.conformance.bench import FILE, LARGE, Bench, content, of_type
 from tests.stores.sources import BytesSource, HeldSource, SparseSource
@@ -366,7 +366,7 @@ async def test_a_full_disk_publishes_nothing(bench: Bench, directory: Path, monk
         raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC))
 
     with monkeypatch.context() as patch:
-        patch.setattr("cloudfs.stores.local_content.os.pwrite", full)
+        patch.setattr("cloudfs.stores.local.content.os.pwrite", full)
         for data in (b"small", content(LARGE)):
             with pytest.raises(QuotaExceeded):
                 await bench.put(b"file", data, replaces=old.version)
@@ -385,10 +385,10 @@ async def test_attributes_too_large_for_the_file_system_do_not_say_that_the_stor
         raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC))
 
     space = os.statvfs(directory)
-    monkeypatch.setattr("cloudfs.stores.local_attributes.os.setxattr", refuse)
+    monkeypatch.setattr("cloudfs.stores.local.attributes.os.setxattr", refuse)
     for free, expected in ((1000, AccessDenied), (0, QuotaExceeded)):
         answer = SimpleNamespace(f_bavail=free, f_frsize=space.f_frsize)
-        monkeypatch.setattr("cloudfs.stores.local_attributes.os.statvfs", lambda path, answer=answer: answer)
+        monkeypatch.setattr("cloudfs.stores.local.attributes.os.statvfs", lambda path, answer=answer: answer)
         with pytest.raises(expected):
             await bench.put(b"file", b"x", replace(FILE, xattrs=((b"user.a", b"1"),)))
     assert on_disk(directory) == set()

@@ -14,8 +14,8 @@ from pathlib import Path
 import pytest
 
 from cloudfs.errors import DirectoryNotEmpty
-from cloudfs.stores.local import LocalStore
-from cloudfs.stores.local_parts import Maker, is_part
+from cloudfs.stores.local.parts import Maker, is_part
+from cloudfs.stores.local.store import LocalStore
 from tests.stores.conformance.bench import Bench
 from tests.stores.stopped import CHANGES, store
 
@@ -126,7 +126,7 @@ async def test_what_cannot_be_attributed_is_removed_when_it_is_old(
     assert await bench.names() == [b"d"]
     assert hidden(directory) == [part]
     tomorrow = part.stat().st_ctime + 25 * 3600
-    monkeypatch.setattr("cloudfs.stores.local_listing.time.time", lambda: tomorrow)
+    monkeypatch.setattr("cloudfs.stores.local.listing.time.time", lambda: tomorrow)
     assert await bench.names() == [b"d"]
     assert on_disk(directory) == PLAIN
     assert untouched(directory)

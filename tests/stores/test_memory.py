@@ -6,8 +6,8 @@ import pytest
 
 from cloudfs.errors import NotFound, QuotaExceeded
 from cloudfs.stores.base import Capabilities, Location
-from cloudfs.stores.memory import MemoryStore
-from cloudfs.stores.memory_tree import MemoryTree
+from cloudfs.stores.memory.store import MemoryStore
+from cloudfs.stores.memory.tree import MemoryTree
 from cloudfs.types import Version
 from tests.stores.conformance.bench import DIRECTORY, FILE, LARGE, Bench, content
 from tests.stores.sources import SparseSource

@@ -11,8 +11,8 @@ from cloudfs.http.calls import Calls
 from cloudfs.http.client import HttpClient
 from cloudfs.http.message import split_url
 from cloudfs.http.pacer import Pacer
-from cloudfs.stores.ubuntuone import UbuntuOneStore
-from cloudfs.stores.ubuntuone_api import UbuntuOneApi
+from cloudfs.stores.ubuntuone.api import UbuntuOneApi
+from cloudfs.stores.ubuntuone.store import UbuntuOneStore
 from tests.emulators.running import Running
 
 

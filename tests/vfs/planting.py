@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from cloudfs.stores.memory_tree import MemoryFile, MemoryTree, Name, Node
+from cloudfs.stores.memory.tree import MemoryFile, MemoryTree, Name, Node
 from cloudfs.types import Attributes
 
 DIRECTORY = Attributes(mode=0o040755, uid=1000, gid=1000, mtime_ns=10**18)

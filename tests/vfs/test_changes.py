@@ -11,9 +11,9 @@ import trio
 
 from cloudfs.stores.base import Capabilities
 from cloudfs.stores.faults import Hold, Refuse, Weather
-from cloudfs.stores.memory import EVERYTHING, MemoryStore
-from cloudfs.stores.memory_feed import MemoryFeed
-from cloudfs.stores.memory_tree import MemoryTree, Name
+from cloudfs.stores.memory.feed import MemoryFeed
+from cloudfs.stores.memory.store import EVERYTHING, MemoryStore
+from cloudfs.stores.memory.tree import MemoryTree, Name
 from cloudfs.types import ROOT
 from tests.vfs.planting import directory, plant, uproot
 from tests.writeback.rig import Rig, mounted

@@ -13,8 +13,8 @@ import trio
 from cloudfs.catalog.recent import LAG
 from cloudfs.stores.base import Entry, Location, Page
 from cloudfs.stores.faults import Alter, Proceed, Refuse
-from cloudfs.stores.memory import MemoryStore
-from cloudfs.stores.memory_tree import MemoryTree
+from cloudfs.stores.memory.store import MemoryStore
+from cloudfs.stores.memory.tree import MemoryTree
 from cloudfs.types import ROOT
 from tests.vfs.planting import plant, uproot
 from tests.writeback.rig import Rig

@@ -11,8 +11,8 @@ import trio
 
 from cloudfs.stores.base import Location
 from cloudfs.stores.faults import Refuse
-from cloudfs.stores.memory import MemoryStore
-from cloudfs.stores.memory_tree import MemoryTree
+from cloudfs.stores.memory.store import MemoryStore
+from cloudfs.stores.memory.tree import MemoryTree
 from cloudfs.types import ROOT, Version
 from tests.vfs.planting import plant
 from tests.writeback.rig import Rig, mounted

@@ -5,7 +5,7 @@ from __future__ import annotations
 import pytest
 
 from cloudfs.catalog.links import Link
-from cloudfs.stores.memory_tree import MemoryTree
+from cloudfs.stores.memory.tree import MemoryTree
 from cloudfs.vfs.succession import Order, Succession
 from tests.vfs.planting import plant
 from tests.writeback.rig import Rig

@@ -11,8 +11,8 @@ import trio
 from cloudfs.catalog.survey import STEP
 from cloudfs.errors import Unavailable
 from cloudfs.stores.faults import Hold, Refuse
-from cloudfs.stores.memory import MemoryStore
-from cloudfs.stores.memory_tree import MemoryTree
+from cloudfs.stores.memory.store import MemoryStore
+from cloudfs.stores.memory.tree import MemoryTree
 from cloudfs.types import ROOT
 from cloudfs.vfs import walks
 from tests.vfs.planting import directory, plant, uproot

@@ -6,8 +6,8 @@ from dataclasses import dataclass
 
 from cloudfs.errors import NotFound
 from cloudfs.stores.base import Location
-from cloudfs.stores.memory import EVERYTHING, MemoryStore
-from cloudfs.stores.memory_tree import MemoryTree
+from cloudfs.stores.memory.store import EVERYTHING, MemoryStore
+from cloudfs.stores.memory.tree import MemoryTree
 from cloudfs.types import Attributes
 from tests.stores.sources import BytesSource, Progress
 

@@ -8,8 +8,8 @@ from pathlib import Path
 import pytest
 
 from cloudfs.stores.base import Capabilities
-from cloudfs.stores.memory import EVERYTHING, MemoryStore
-from cloudfs.stores.memory_tree import MemoryTree
+from cloudfs.stores.memory.store import EVERYTHING, MemoryStore
+from cloudfs.stores.memory.tree import MemoryTree
 from tests.writeback.clock import run_virtually
 from tests.writeback.rig import Rig, mounted
 

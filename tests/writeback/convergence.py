@@ -16,7 +16,7 @@ import trio
 from hypothesis import HealthCheck, Phase, given, settings
 
 from cloudfs.stores.base import Capabilities
-from cloudfs.stores.memory import EVERYTHING
+from cloudfs.stores.memory.store import EVERYTHING
 from cloudfs.stores.sparse import ALGORITHM
 from tests.writeback.clock import run
 from tests.writeback.play import Play

@@ -14,8 +14,8 @@ import trio
 from cloudfs.errors import CloudfsError, QuotaExceeded, Unavailable
 from cloudfs.stores.base import Capabilities
 from cloudfs.stores.faults import Cut, LoseAnswer, Refuse, Weather
-from cloudfs.stores.memory import MemoryStore
-from cloudfs.stores.memory_tree import MemoryTree
+from cloudfs.stores.memory.store import MemoryStore
+from cloudfs.stores.memory.tree import MemoryTree
 from tests.writeback.model import Model, Thing, View, assert_same, timeless
 from tests.writeback.rig import Rig, mounted
 from tests.writeback.script import Act, Step, settled

@@ -25,8 +25,8 @@ from cloudfs.catalog.nodes import Node
 from cloudfs.errors import InvalidArgument, NotFound
 from cloudfs.stores.base import Store
 from cloudfs.stores.faults import FaultPlan, FaultyStore, Weather
-from cloudfs.stores.memory import EVERYTHING, MemoryStore
-from cloudfs.stores.memory_tree import MemoryTree
+from cloudfs.stores.memory.store import EVERYTHING, MemoryStore
+from cloudfs.stores.memory.tree import MemoryTree
 from cloudfs.types import ROOT
 from cloudfs.vfs.attributes import AttributeChanges, Change
 from cloudfs.vfs.capacity import Capacity

@@ -6,8 +6,8 @@ import pytest
 import trio
 
 from cloudfs.stores.base import Capabilities
-from cloudfs.stores.memory import MemoryStore
-from cloudfs.stores.memory_tree import MemoryTree
+from cloudfs.stores.memory.store import MemoryStore
+from cloudfs.stores.memory.tree import MemoryTree
 from cloudfs.stores.sparse import ALGORITHM
 from cloudfs.vfs.attributes import Change
 from cloudfs.vfs.namespace import EXCHANGE

@@ -16,8 +16,8 @@ from hypothesis import strategies as st
 from cloudfs.errors import CloudfsError, Unavailable, UsageError
 from cloudfs.stores.base import Capabilities
 from cloudfs.stores.faults import Hold, Weather
-from cloudfs.stores.memory import EVERYTHING, MemoryStore
-from cloudfs.stores.memory_tree import MemoryTree
+from cloudfs.stores.memory.store import EVERYTHING, MemoryStore
+from cloudfs.stores.memory.tree import MemoryTree
 from cloudfs.stores.sparse import ALGORITHM
 from cloudfs.types import LinkId
 from cloudfs.vfs.attributes import Change

@@ -7,8 +7,8 @@ from pathlib import Path
 import pytest
 
 from cloudfs.stores.base import Capabilities
-from cloudfs.stores.memory import EVERYTHING, MemoryStore
-from cloudfs.stores.memory_tree import MemoryTree
+from cloudfs.stores.memory.store import EVERYTHING, MemoryStore
+from cloudfs.stores.memory.tree import MemoryTree
 from cloudfs.stores.sparse import ALGORITHM
 from tests.writeback.rig import Rig, mounted
 from tests.writeback.views import mount_view

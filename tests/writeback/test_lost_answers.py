@@ -7,8 +7,8 @@ import pytest
 from cloudfs.errors import Unavailable
 from cloudfs.stores.base import Capabilities
 from cloudfs.stores.faults import Cut, Hold, LoseAnswer
-from cloudfs.stores.memory import EVERYTHING, MemoryStore
-from cloudfs.stores.memory_tree import MemoryTree
+from cloudfs.stores.memory.store import EVERYTHING, MemoryStore
+from cloudfs.stores.memory.tree import MemoryTree
 from cloudfs.stores.sparse import ALGORITHM
 from cloudfs.vfs.attributes import Change
 from tests.writeback.rig import FIFO, SYMLINK, Rig

@@ -7,8 +7,8 @@ import trio
 
 from cloudfs.errors import AccessDenied, NameRefused, QuotaExceeded, Unavailable
 from cloudfs.stores.faults import Refuse, Weather
-from cloudfs.stores.memory import MemoryStore
-from cloudfs.stores.memory_tree import MemoryTree
+from cloudfs.stores.memory.store import MemoryStore
+from cloudfs.stores.memory.tree import MemoryTree
 from cloudfs.writeback.health import State
 from tests.writeback.rig import Rig
 from tests.writeback.views import left_over, mount_view, store_view

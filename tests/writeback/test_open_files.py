@@ -7,7 +7,7 @@ from pathlib import Path
 
 import pytest
 
-from cloudfs.stores.memory import MemoryStore
+from cloudfs.stores.memory.store import MemoryStore
 from tests.writeback.rig import mounted
 
 pytestmark = pytest.mark.parametrize("replaced_by", ["a new file", "a stored file", "nothing"])

@@ -7,12 +7,12 @@ from pathlib import Path
 
 import pytest
 
-from cloudfs.stores.attributes import AttributesStore
-from cloudfs.stores.attributes_format import SIDECAR
+from cloudfs.stores.attributes.format import SIDECAR
+from cloudfs.stores.attributes.store import AttributesStore
 from cloudfs.stores.base import Capabilities, Entry, Location
 from cloudfs.stores.faults import FaultPlan, FaultyStore, LoseAnswer, Refuse
-from cloudfs.stores.memory import MemoryStore
-from cloudfs.stores.memory_tree import MemoryTree
+from cloudfs.stores.memory.store import MemoryStore
+from cloudfs.stores.memory.tree import MemoryTree
 from cloudfs.stores.sparse import ALGORITHM
 from cloudfs.types import Attributes
 from cloudfs.vfs.attributes import Change

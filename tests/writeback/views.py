@@ -7,8 +7,8 @@ from typing import Any
 
 from cloudfs.catalog.nodes import Node
 from cloudfs.errors import NotFound, Unavailable
-from cloudfs.stores.memory_tree import MemoryTree
-from cloudfs.stores.memory_tree import Node as Stored
+from cloudfs.stores.memory.tree import MemoryTree
+from cloudfs.stores.memory.tree import Node as Stored
 from cloudfs.types import ROOT
 from tests.writeback.model import Row, View
 from tests.writeback.rig import Rig

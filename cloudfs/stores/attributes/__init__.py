@@ -1,0 +1,1 @@
+"""Whole attributes on stores that keep none."""

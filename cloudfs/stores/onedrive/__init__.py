@@ -1,0 +1,1 @@
+"""OneDrive and SharePoint, by Microsoft Graph."""

@@ -1,0 +1,1 @@
+"""OpenStack Swift, and hubiC in front of it."""

@@ -1,0 +1,111 @@
+"""Many small files in one request, and many deletions (Swift's middlewares ``bulk_upload`` and ``bulk_delete``).
+
+The request itself always succeeds; what became of it is in its body, whose beginning may be white space, and has a
+status of its own and a list of names with theirs.
+"""
+
+from __future__ import annotations
+
+import io
+import json
+import logging
+import tarfile
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+from typing import Any
+from urllib.parse import unquote
+
+from cloudfs.errors import BrokenAnswer, StoreError
+from cloudfs.http.message import Answer
+from cloudfs.stores.parallel import in_parallel
+from cloudfs.stores.swift.account import SwiftAccount, refused
+from cloudfs.stores.swift.container import SwiftContainer
+from cloudfs.stores.swift.names import quoted
+
+_log = logging.getLogger(__name__)
+_META = "X-Object-Meta-"
+
+
+@dataclass(frozen=True, slots=True)
+class NewObject:
+    """A small object that is not there yet."""
+
+    name: str
+    content: bytes = field(repr=False)
+    md5: str
+    headers: Mapping[str, str]
+
+
+async def store_many(container: SwiftContainer, objects: Sequence[NewObject]) -> dict[str, str]:
+    """Store objects in one request; those that could not be stored, with the status that Swift gave.
+
+    Nothing is compared or verified: names that exist are overwritten.
+    """
+    body = _archive(objects)
+    headers = {"Content-Type": "application/x-tar", "Accept": "application/json"}
+    answer = await container.account.send(
+        "PUT", container.name, query={"extract-archive": "tar"}, headers=headers, body=body
+    )
+    outcome = _outcome("extract-archive", answer)
+    errors = {unquote(str(name)).partition("/")[2]: str(status) for name, status in outcome.get("Errors", ())}
+    if outcome.get("Number Files Created", 0) + len(errors) < len(objects):
+        raise BrokenAnswer(f"extract-archive: {outcome.get('Response Status')} {outcome.get('Response Body')}")
+    return errors
+
+
+async def delete_many(account: SwiftAccount, container: SwiftContainer, names: Sequence[str], most: int) -> None:
+    """Delete objects, ``most`` in a request; in single requests if that is 0. Gone already is success."""
+    if not most or len(names) == 1:
+        await in_parallel(container.delete, names)
+        return
+    for start in range(0, len(names), most):
+        lines = [quoted(f"/{container.name}/{name}") for name in names[start : start + most]]
+        headers = {"Content-Type": "text/plain", "Accept": "application/json"}
+        # "PUT" would be the archive's; a POST is not repeated by itself, and a DELETE means the same.
+        answer = await account.send(
+            "DELETE", "", query={"bulk-delete": "true"}, headers=headers, body="\n".join(lines).encode()
+        )
+        outcome = _outcome("bulk-delete", answer)
+        for name, status in outcome.get("Errors", ()):
+            _log.debug("bulk-delete of %s: %s", name, status)
+            await container.delete(unquote(str(name)).lstrip("/").partition("/")[2])
+
+
+def _archive(objects: Sequence[NewObject]) -> bytes:
+    buffer = io.BytesIO()
+    with tarfile.open(fileobj=buffer, mode="w", format=tarfile.PAX_FORMAT, encoding="utf-8") as archive:
+        for each in objects:
+            member = tarfile.TarInfo(each.name)
+            member.size = len(each.content)
+            member.pax_headers = _pax_headers(each.headers)
+            archive.addfile(member, io.BytesIO(each.content))
+    return buffer.getvalue()
+
+
+def _pax_headers(headers: Mapping[str, str]) -> dict[str, str]:
+    found = {}
+    for name, value in headers.items():
+        if name == "Content-Type":
+            found["SCHILY.xattr.user.mime_type"] = value
+        elif name.startswith(_META):
+            found[f"SCHILY.xattr.user.meta.{name.removeprefix(_META).lower()}"] = value
+    return found
+
+
+def _outcome(what: str, answer: Answer) -> dict[str, Any]:
+    if not answer.succeeded:
+        raise refused(what, answer)
+    try:
+        outcome = json.loads(answer.body)
+    except ValueError:
+        outcome = None
+    if not isinstance(outcome, dict):
+        raise BrokenAnswer(f"{what}: the answer makes no sense")
+    status = str(outcome.get("Response Status", ""))
+    if status.startswith(("401", "403", "5")):
+        raise _failure(what, status, str(outcome.get("Response Body", "")))
+    return outcome
+
+
+def _failure(what: str, status: str, words: str) -> StoreError:
+    return BrokenAnswer(f"{what}: {status} {words}")

@@ -1,0 +1,239 @@
+"""One container, request by request, in the words of Swift. Names are object names, not quoted."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Any
+
+import trio
+
+from cloudfs.errors import BrokenAnswer, NotFound, Unavailable, VersionMismatch
+from cloudfs.http.message import Answer, Body
+from cloudfs.stores.swift.account import SwiftAccount, refused
+from cloudfs.stores.swift.names import quoted
+
+_LISTING_LIMIT = 256 << 20
+_MANIFEST_LIMIT = 64 << 20
+_RESENDS = 3
+_RESUMES = 5
+"""Attempts to read that bring nothing at all before we give up."""
+_RESUME_PAUSE = 0.2
+
+Row = dict[str, Any]
+
+
+@dataclass(frozen=True, slots=True)
+class Head:
+    """What a ``HEAD`` tells of an object. ``size`` is that of its content, also of large objects."""
+
+    etag: str
+    size: int
+    headers: Mapping[str, str]
+
+    @property
+    def is_static(self) -> bool:
+        return self.headers.get("x-static-large-object", "").lower() == "true"
+
+    @property
+    def is_dynamic(self) -> bool:
+        return "x-object-manifest" in self.headers
+
+    @property
+    def is_large(self) -> bool:
+        return self.is_static or self.is_dynamic
+
+
+class SwiftContainer:
+    """The container ``name``. It is made when something is stored and it turns out to be missing."""
+
+    def __init__(self, account: SwiftAccount, name: str) -> None:
+        self.account = account
+        self.name = name
+
+    async def create(self) -> None:
+        answer = await self.account.send("PUT", self.name)
+        if not answer.succeeded:
+            raise refused(self.name, answer)
+
+    async def ensure(self) -> None:
+        """Make it unless it is there; who may not write may still read one that is."""
+        if await self.facts() is None:
+            await self.create()
+
+    async def facts(self) -> Mapping[str, str] | None:
+        """The headers of the container; None if there is none."""
+        answer = await self.account.send("HEAD", self.name)
+        if answer.status == 404:
+            return None
+        if not answer.succeeded:
+            raise refused(self.name, answer)
+        return answer.headers
+
+    async def post_facts(self, headers: Mapping[str, str]) -> None:
+        answer = await self.account.send("POST", self.name, headers=headers)
+        if not answer.succeeded:
+            raise refused(self.name, answer)
+
+    async def rows(
+        self, prefix: str, *, after: str = "", before: str = "", delimiter: str = "", limit: int = 10_000
+    ) -> list[Row]:
+        """A page of the listing, in the order of the names' bytes: at most ``limit`` rows between two names."""
+        query = {"format": "json", "limit": str(limit), "prefix": prefix}
+        query |= {
+            key: value for key, value in (("marker", after), ("end_marker", before), ("delimiter", delimiter)) if value
+        }
+        answer = await self.account.send("GET", self.name, query=query, limit=_LISTING_LIMIT)
+        if answer.status == 404:
+            raise NotFound(f"{self.name}: there is no such container")
+        if not answer.succeeded:
+            raise refused(self.name, answer)
+        return rows_of(answer)
+
+    async def head(self, name: str) -> Head | None:
+        """None if there is no such object."""
+        answer = await self.account.send("HEAD", self._path(name))
+        # 409: a static link of Swift's, whose target has changed since: there is nothing to be had either.
+        if answer.status in (404, 409):
+            return None
+        if not answer.succeeded:
+            raise refused(name, answer)
+        return Head(etag_of(answer), int(answer.headers.get("content-length", "0")), answer.headers)
+
+    async def get(self, name: str, etag: str, start: int, stop: int) -> bytes:
+        """Bytes ``[start, stop)``, not none, of the content that has this etag; broken answers are resumed.
+
+        `VersionMismatch`, `NotFound`, `BrokenAnswer`.
+        """
+        content = bytearray()
+        fruitless = 0
+        while len(content) < stop - start:
+            had = len(content)
+            try:
+                await self._get_on(name, etag, start, stop, content)
+            except Unavailable:
+                fruitless = fruitless + 1 if len(content) == had else 0
+                if fruitless >= _RESUMES:
+                    raise
+                await trio.sleep(_RESUME_PAUSE * 2**fruitless)
+        return bytes(content)
+
+    async def _get_on(self, name: str, etag: str, start: int, stop: int, content: bytearray) -> None:
+        """Ask for what ``content`` does not have yet."""
+        first, wanted = start + len(content), stop - start - len(content)
+        headers = {"Range": f"bytes={first}-{stop - 1}", "If-Match": f'"{etag}"'}
+        had = len(content)
+        answer = await self.account.send("GET", self._path(name), headers=headers, limit=wanted, into=content)
+        if answer.status == 404:
+            raise NotFound(f"{name}: not found")
+        if answer.status == 412:
+            raise VersionMismatch(f"{name}: the content is another by now")
+        if answer.status == 416:
+            raise BrokenAnswer(f"{name}: there are no bytes up to {stop}")
+        if not answer.succeeded:
+            raise refused(name, answer)
+        is_partial = answer.headers.get("content-range", "").startswith(f"bytes {first}-")
+        if (not is_partial and not (answer.status == 200 and first == 0)) or etag_of(answer) not in ("", etag):
+            del content[had:]
+            raise BrokenAnswer(f"{name}: the server answered with other bytes than it was asked for")
+        if len(content) == had:
+            raise BrokenAnswer(f"{name}: the server answered without the bytes it was asked for")
+
+    async def get_text(self, name: str, query: Mapping[str, str] | None = None) -> Answer:
+        """A whole object, or what a query makes of it. `NotFound`."""
+        answer = await self.account.send("GET", self._path(name), query=query, limit=_MANIFEST_LIMIT)
+        if answer.status == 404:
+            raise NotFound(f"{name}: not found")
+        if not answer.succeeded:
+            raise refused(name, answer)
+        return answer
+
+    async def put(
+        self,
+        name: str,
+        body: bytes | Body,
+        headers: Mapping[str, str],
+        *,
+        md5: str = "",
+        exclusive: bool = False,
+        query: Mapping[str, str] | None = None,
+    ) -> str:
+        """Store an object; its etag. ``md5`` is checked by Swift before anything becomes visible.
+
+        With ``exclusive`` an object that is there already is `VersionMismatch`. `QuotaExceeded`.
+        """
+        sent = {**headers, **({"ETag": md5} if md5 else {}), **({"If-None-Match": "*"} if exclusive else {})}
+        answer = await self._put_again(name, body, sent, query or {})
+        if answer.status == 412:
+            raise VersionMismatch(f"{name}: there is something already")
+        if answer.status == 422:
+            raise BrokenAnswer(f"{name}: what arrived is not what was sent")
+        if not answer.succeeded:
+            raise refused(name, answer)
+        return etag_of(answer)
+
+    async def _put_again(
+        self, name: str, body: bytes | Body, headers: Mapping[str, str], query: Mapping[str, str]
+    ) -> Answer:
+        """Send again what was damaged on its way, and what the container was missing for."""
+        for attempt in range(_RESENDS):
+            answer = await self.account.send("PUT", self._path(name), query=query, headers=headers, body=body)
+            if answer.status == 404 and attempt == 0:
+                await self.create()
+            elif answer.status != 422:
+                break
+        return answer
+
+    async def post(self, name: str, headers: Mapping[str, str]) -> None:
+        """Replace an object's metadata. `NotFound`."""
+        answer = await self.account.send("POST", self._path(name), headers=headers)
+        # 307: it was a Swift symbolic link, which has the metadata now; its target must not be asked to take it too.
+        if not answer.succeeded and answer.status != 307:
+            raise refused(name, answer)
+
+    async def copy(
+        self, source: str, target: str, headers: Mapping[str, str], *, manifest: bool = False, container: str = ""
+    ) -> str:
+        """Make ``target`` (of this container) what ``source`` (of ``container``) is; the etag. `NotFound`.
+
+        ``headers`` replace the source's one by one. With ``manifest`` the parts of a large object are shared.
+        """
+        sent = {**headers, "X-Copy-From": quoted(f"/{container or self.name}/{source}")}
+        query = {"multipart-manifest": "get"} if manifest else {}
+        answer = await self.account.send("PUT", self._path(target), query=query, headers=sent)
+        if not answer.succeeded:
+            raise refused(source, answer)
+        return etag_of(answer)
+
+    async def delete(self, name: str, query: Mapping[str, str] | None = None) -> None:
+        """Gone already is success."""
+        answer = await self.account.send("DELETE", self._path(name), query=query)
+        if not answer.succeeded and answer.status != 404:
+            raise refused(name, answer)
+
+    def _path(self, name: str) -> str:
+        return f"{self.name}/{name}"
+
+
+def etag_of(answer: Answer) -> str:
+    """Without the quotes that large objects have around theirs."""
+    return answer.headers.get("etag", "").removeprefix("W/").strip('"')
+
+
+def rows_of(answer: Answer) -> list[Row]:
+    """The rows of a listing. An empty one may come without a body."""
+    if answer.status == 204 or not answer.body:
+        return []
+    try:
+        rows = json.loads(answer.body)
+    except ValueError:
+        rows = None
+    if not isinstance(rows, list) or not all(isinstance(row, dict) for row in rows):
+        raise BrokenAnswer("a listing makes no sense")
+    return rows
+
+
+def md5_of(data: bytes) -> str:
+    return hashlib.md5(data, usedforsecurity=False).hexdigest()

@@ -1,0 +1,282 @@
+"""Files: put, read, copied, moved, deleted. Swift cannot compare and swap, so every change looks first."""
+
+from __future__ import annotations
+
+import stat
+from collections.abc import Sequence
+from dataclasses import replace
+
+from cloudfs.errors import BrokenAnswer, NotFound, TooLarge, VersionMismatch
+from cloudfs.stores.base import Entry, Known, Location, Source, Transfer
+from cloudfs.stores.parallel import settled
+from cloudfs.stores.swift.attributes import foreign_metadata, is_directory_type, object_headers, split_type
+from cloudfs.stores.swift.batches import Batches
+from cloudfs.stores.swift.container import Head, SwiftContainer
+from cloudfs.stores.swift.content import Content, prepare
+from cloudfs.stores.swift.directories import SwiftDirectories
+from cloudfs.stores.swift.large import Assembly, LargeObjects
+from cloudfs.stores.swift.manifest import Segment
+from cloudfs.stores.swift.names import Names
+from cloudfs.stores.swift.rows import entry_from_head, etag_in, file_entry, version_of
+from cloudfs.types import Attributes, Version
+
+
+class SwiftFiles:
+    """``largest`` is in bytes, of one file; None if segments make any size possible."""
+
+    def __init__(
+        self,
+        container: SwiftContainer,
+        names: Names,
+        directories: SwiftDirectories,
+        large: LargeObjects | None,
+        batches: Batches,
+        largest: int | None,
+    ) -> None:
+        self._container = container
+        self._names = names
+        self._directories = directories
+        self._large = large
+        self._batches = batches
+        self._largest = largest
+
+    async def read(self, location: Location, version: Version, start: int, stop: int) -> bytes:
+        name = self._names.of(location)
+        if start < stop:
+            return await self._container.get(name, etag_in(version), start, stop)
+        await self._require(location, version)
+        return b""
+
+    async def put(
+        self,
+        location: Location,
+        source: Source,
+        attributes: Attributes,
+        replaces: Version | None,
+        transfer: Transfer,
+        known: Known,
+    ) -> Entry:
+        self._names.of(location)
+        if self._largest is not None and source.size > self._largest:
+            raise TooLarge(f"{location}: {source.size} bytes are more than this store takes in one file")
+        if self._large is not None and attributes.is_regular and self._large.is_wanted(source.size, known):
+            return await self._put_large(self._large, location, source, attributes, replaces, transfer, known)
+        content = await prepare(location, source, attributes)
+        await self._directories.require_parent(location)
+        if replaces is None:
+            await self._put_new(location, content, attributes)
+        else:
+            await self._put_over(location, content, attributes, replaces)
+        transfer.advance(source.size)
+        return file_entry(location.name, content.md5, content.size, attributes)
+
+    async def set_attributes(self, location: Location, version: Version, attributes: Attributes) -> Entry:
+        head = await self._require(location, version)
+        media, _ = split_type(head.headers.get("content-type", ""))
+        headers = {**foreign_metadata(head.headers), **object_headers(location, attributes, media)}
+        await settled(lambda: self._container.post(self._names.of(location), headers))
+        return file_entry(location.name, head.etag, head.size, attributes)
+
+    async def copy(
+        self, source: Location, version: Version, target: Location, attributes: Attributes, replaces: Version | None
+    ) -> Entry:
+        head = await self._require(source, version)
+        await self._directories.require_parent(target)
+        there = await self._container.head(self._names.of(target))
+        entry = file_entry(target.name, head.etag, head.size, attributes)
+        if there is None or entry_from_head(target.name, there) != entry:
+            _check_replaced(target, there, replaces)
+            media, _ = split_type(head.headers.get("content-type", ""))
+            headers = {**foreign_metadata(head.headers), **object_headers(target, attributes, media)}
+            await self._copy(source, head, target, there, {**headers, "X-Fresh-Metadata": "true"})
+        return entry
+
+    async def move(self, source: Location, target: Location, replaces: Version | None) -> Entry:
+        """By a copy that the server makes. Both names are there for a moment, and after a crash in it."""
+        if source.path == target.path:
+            return entry_from_head(target.name, await self._require(target, None))
+        name = self._names.of(source)
+        head = await self._container.head(name)
+        await self._directories.require_parent(target)
+        there = await self._container.head(self._names.of(target))
+        if head is None:
+            return _moved_before(source, target, there, replaces)
+        if is_directory_type(head.headers.get("content-type", "")):
+            raise NotImplementedError("this store cannot move directories")
+        entry = replace(entry_from_head(source.name, head), name=target.name)
+        if there is None or entry_from_head(target.name, there) != entry:
+            _check_replaced(target, there, replaces)
+            await settled(lambda: self._copy_and_delete(source, head, target, there))
+        else:
+            await settled(lambda: self._container.delete(name))
+        return entry
+
+    async def delete(self, location: Location, version: Version) -> None:
+        name = self._names.of(location)
+        head = await self._container.head(name)
+        if head is None:
+            await self._require_no_directory(location)
+            return
+        if _version_of(head) != version:
+            raise VersionMismatch(f"{location}: it is something else by now")
+        segments = await self._segments(name, head)
+        await settled(lambda: self._batches.delete(name))
+        await self._release(name, segments)
+
+    async def etag(self, location: Location, version: Version) -> str:
+        """Of the version that is known, if it is there; what Swift made of its content."""
+        return (await self._require(location, version)).etag
+
+    # --- putting ---------------------------------------------------------------------------------------------------
+
+    async def _put_new(self, location: Location, content: Content, attributes: Attributes) -> None:
+        name = self._names.of(location)
+        try:
+            await self._batches.put_new(name, content)
+        except VersionMismatch:
+            await self._accept_own(location, await self._container.head(name), content.md5, attributes)
+
+    async def _put_over(self, location: Location, content: Content, attributes: Attributes, replaces: Version) -> None:
+        name = self._names.of(location)
+        there = await self._container.head(name)
+        try:
+            _check_replaced(location, there, replaces)
+        except VersionMismatch:
+            await self._accept_own(location, there, content.md5, attributes)
+            return
+        segments = await self._segments(name, there)
+        await settled(lambda: self._container.put(name, content.body, content.headers, md5=content.md5))
+        await self._release(name, segments)
+
+    async def _put_large(
+        self,
+        large: LargeObjects,
+        location: Location,
+        source: Source,
+        attributes: Attributes,
+        replaces: Version | None,
+        transfer: Transfer,
+        known: Known,
+    ) -> Entry:
+        assembly = await large.assemble(source, known, transfer)
+        try:
+            etag = await self._publish(large, location, assembly, attributes, replaces)
+        except (VersionMismatch, NotFound):
+            await large.discard(assembly)
+            raise
+        return file_entry(location.name, etag, source.size, attributes)
+
+    async def _publish(
+        self,
+        large: LargeObjects,
+        location: Location,
+        assembly: Assembly,
+        attributes: Attributes,
+        replaces: Version | None,
+    ) -> str:
+        name = self._names.of(location)
+        await self._directories.require_parent(location)
+        there = await self._container.head(name)
+        try:
+            _check_replaced(location, there, replaces)
+        except VersionMismatch:
+            # Sent again after a lost answer: the same segments, and these are not needed.
+            await self._accept_own(location, there, assembly.etag, attributes)
+            await large.discard(assembly)
+            return assembly.etag
+        segments = await self._segments(name, there)
+        headers = object_headers(location, attributes)
+        etag = await settled(lambda: large.publish(location, assembly, headers, exclusive=replaces is None))
+        await large.release(name, segments, assembly.all)
+        return etag
+
+    async def _accept_own(self, location: Location, there: Head | None, etag: str, attributes: Attributes) -> None:
+        """Success if what is there is what an earlier call made, whose answer was lost; else `VersionMismatch`."""
+        if there is None or there.etag != etag:
+            raise VersionMismatch(f"{location}: something else is there than was known")
+        theirs = entry_from_head(location.name, there).attributes
+        if theirs is None or not _is_alike(theirs, attributes):
+            raise VersionMismatch(f"{location}: something else is there than was known")
+        if theirs != attributes:
+            await self.set_attributes(location, version_of(etag, theirs), attributes)
+
+    # --- copying ---------------------------------------------------------------------------------------------------
+
+    async def _copy_and_delete(self, source: Location, head: Head, target: Location, there: Head | None) -> None:
+        await self._copy(source, head, target, there, {})
+        name = self._names.of(source)
+        await self._container.delete(name)
+        if head.is_large and self._large is not None:
+            await self._large.forget(name, self._names.of(target))
+
+    async def _copy(
+        self, source: Location, head: Head, target: Location, there: Head | None, headers: dict[str, str]
+    ) -> None:
+        name, copied = self._names.of(source), self._names.of(target)
+        replaced = await self._segments(copied, there)
+        if head.is_large and self._large is not None:
+            etag = await settled(lambda: self._large_copy(name, head, copied, headers))
+        else:
+            etag = await settled(lambda: self._container.copy(name, copied, headers))
+        if etag != head.etag:
+            await self._container.delete(copied)
+            raise BrokenAnswer(f"{source}: the copy is not what it should be")
+        await self._release(copied, replaced)
+
+    async def _large_copy(self, name: str, head: Head, copied: str, headers: dict[str, str]) -> str:
+        assert self._large is not None
+        return await self._large.copy(name, head, copied, headers)
+
+    # --- looking ---------------------------------------------------------------------------------------------------
+
+    async def _require(self, location: Location, version: Version | None) -> Head:
+        """The object, if it has that version, or with None any file."""
+        head = await self._container.head(self._names.of(location))
+        if head is None:
+            raise NotFound(f"{location}: not found")
+        if is_directory_type(head.headers.get("content-type", "")) or version not in (None, _version_of(head)):
+            raise VersionMismatch(f"{location}: the content is another by now")
+        return head
+
+    async def _require_no_directory(self, location: Location) -> None:
+        rows: Sequence[object] = await self._container.rows(self._names.inside(location), limit=1)
+        if rows:
+            raise VersionMismatch(f"{location}: it is something else by now")
+
+    async def _segments(self, name: str, head: Head | None) -> list[Segment]:
+        if head is None or self._large is None or not head.is_large:
+            return []
+        return await self._large.segments(name, head)
+
+    async def _release(self, name: str, segments: Sequence[Segment]) -> None:
+        if segments and self._large is not None:
+            await self._large.release(name, segments)
+
+
+def _check_replaced(location: Location, there: Head | None, replaces: Version | None) -> None:
+    found = None if there is None else _version_of(there)
+    if found != replaces or (there is not None and not found):
+        raise VersionMismatch(f"{location}: something else is there than was known")
+
+
+def _version_of(head: Head) -> Version:
+    """Empty for directories."""
+    return entry_from_head(b"", head).version
+
+
+def _moved_before(source: Location, target: Location, there: Head | None, replaces: Version | None) -> Entry:
+    """What a move whose answer was lost has made; `NotFound` if there was none."""
+    entry = entry_from_head(target.name, there) if there is not None else None
+    if entry is None or entry.is_directory or entry.version == replaces:
+        raise NotFound(f"{source}: not found")
+    return entry
+
+
+def _is_alike(theirs: Attributes, ours: Attributes) -> bool:
+    """Whether they may well be attributes of the same file."""
+    return (theirs.mtime_ns, theirs.target, theirs.rdev, stat.S_IFMT(theirs.mode)) == (
+        ours.mtime_ns,
+        ours.target,
+        ours.rdev,
+        stat.S_IFMT(ours.mode),
+    )

@@ -1,0 +1,67 @@
+"""Opens a store at hubiC: a Swift account that somebody else's sign-in leads to."""
+
+from __future__ import annotations
+
+import random
+import time
+
+import trio
+
+from cloudfs.auth.bearer import Bearer
+from cloudfs.auth.homes import token_home
+from cloudfs.auth.hubic import HubicAccount, Quota, application
+from cloudfs.auth.oauth2 import OAuth2
+from cloudfs.auth.secrets import load_secret
+from cloudfs.config import Remote
+from cloudfs.http.calls import Calls
+from cloudfs.http.client import HttpClient
+from cloudfs.http.pacer import Pacer
+from cloudfs.http.tls import tls_context
+from cloudfs.stores.base import Usage
+from cloudfs.stores.swift.account import SwiftAccount, refused
+from cloudfs.stores.swift.opening import open_container
+from cloudfs.stores.swift.store import SwiftStore
+
+_REFUSALS = (401, 403)
+"""Clients saw both for a token that had ended."""
+
+
+async def open_hubic(remote: Remote, path: str) -> SwiftStore:
+    """The store of ``NAME:container/prefix``. Raises `UsageError`."""
+    account, calls = await _account(remote)
+
+    async def space() -> Usage:
+        return _usage(await account.usage())
+
+    return await open_container(remote.name, account, calls, path, remote.number("segment_size"), space, _REFUSALS)
+
+
+async def try_hubic(remote: Remote) -> Usage:
+    """Sign in, look at the storage, and ask what is used. Raises `CloudfsError` if anything of that fails."""
+    account, calls = await _account(remote)
+    storage = SwiftAccount(account, calls, _REFUSALS)
+    try:
+        answer = await storage.send("HEAD", "")
+        if not answer.succeeded:
+            raise refused("account", answer)
+        return _usage(await account.usage())
+    finally:
+        await storage.aclose()
+
+
+async def _account(remote: Remote) -> tuple[HubicAccount, Calls]:
+    client = HttpClient(await trio.to_thread.run_sync(tls_context))
+    pacer = Pacer(max(1, remote.number("connections")), time.time, random.random)
+    calls = Calls(client, pacer, time.time, random.random)
+    return await hubic_account(remote, client, calls), calls
+
+
+async def hubic_account(remote: Remote, client: HttpClient, calls: Calls) -> HubicAccount:
+    """The way into the account of the stored sign-in. Raises `UsageError` if the application is not configured."""
+    oauth = OAuth2(application(remote, await load_secret(remote, "client_secret")), client)
+    bearer = Bearer(remote.name, token_home(remote), oauth.renew)
+    return HubicAccount(remote.name, remote.text("api_url"), bearer, calls, time.time)
+
+
+def _usage(quota: Quota) -> Usage:
+    return Usage(quota.used, quota.total, max(0, quota.total - quota.used) if quota.total is not None else None)

@@ -1,0 +1,335 @@
+"""Objects larger than a segment: put together from what is sent, what was sent before, and what the old version had.
+
+A static large object where the provider has them, else a dynamic one (DLO), whose segments are all objects under a
+prefix. The new version is published by its manifest, whole or not at all; what only the old one used is deleted
+afterwards.
+"""
+
+from __future__ import annotations
+
+import logging
+from collections.abc import Awaitable, Callable, Iterable, Mapping, Sequence
+from dataclasses import dataclass, replace
+
+import trio
+
+from cloudfs.errors import BrokenAnswer, NotFound, StoreError
+from cloudfs.stores.base import Known, Location, Piece, Source, Transfer
+from cloudfs.stores.parallel import in_parallel
+from cloudfs.stores.swift.account import Offer
+from cloudfs.stores.swift.container import Head, SwiftContainer
+from cloudfs.stores.swift.manifest import (
+    Part,
+    Segment,
+    cut,
+    joined,
+    manifest_etag,
+    plan_parts,
+    read_manifest,
+    write_manifest,
+)
+from cloudfs.stores.swift.names import Names
+from cloudfs.stores.swift.rows import etag_in
+from cloudfs.stores.swift.segments import SEGMENTS, SwiftSegments, group_of, groups_of, new_group, segment_of
+from cloudfs.types import Extent
+
+_log = logging.getLogger(__name__)
+_AT_ONCE = 4
+"""Segments of one file that are sent at the same time."""
+_CLEANING = 60.0
+"""Seconds to delete what is not needed, also when nobody waits any more."""
+_WORTH_KEEPING = 8 << 20
+"""Bytes: to send fewer again is cheaper than to have the server copy the rest."""
+
+
+@dataclass(frozen=True, slots=True)
+class Assembly:
+    """A content in segments. ``manifest`` lists them, or lists of them; ``all`` is without such lists.
+
+    Those of ``group`` were sent for this, the others were there.
+    """
+
+    manifest: Sequence[Segment]
+    all: Sequence[Segment]
+    group: str
+
+    @property
+    def etag(self) -> str:
+        return manifest_etag(self.manifest)
+
+
+class LargeObjects:
+    """Those of ``container``. ``delete`` removes many names of the segments' container."""
+
+    def __init__(
+        self,
+        container: SwiftContainer,
+        names: Names,
+        segments: SwiftSegments,
+        offer: Offer,
+        delete: Callable[[SwiftContainer, Sequence[str]], Awaitable[None]],
+    ) -> None:
+        self._container = container
+        self._names = names
+        self._segments = segments
+        self._offer = offer
+        self._delete = delete
+        self._locks: dict[str, trio.Lock] = {}
+
+    def is_wanted(self, size: int, known: Known) -> bool:
+        """Whether a content should be stored in segments."""
+        if size <= self._segments.size and not known.pieces:
+            return self._offer.static_large_objects and sum(map(len, known.kept)) >= _WORTH_KEEPING
+        return True
+
+    async def assemble(self, source: Source, known: Known, transfer: Transfer) -> Assembly:
+        """Have everything at the store that the new content is made of, and nothing of it visible."""
+        group = new_group()
+        base = await self._base(known, group) if self._offer.static_large_objects else []
+        kept = known.kept if base else ()
+        most = self._offer.max_segments * 9 // 10
+        longest = max(self._segments.size, -(-source.size // (most * most)))
+        parts = plan_parts(source.size, kept, known.pieces, longest, max(most, source.size // longest))
+
+        async def provide(part: Part) -> list[Segment]:
+            if isinstance(part, Piece):
+                provided = [segment_of(part)]
+            elif isinstance(part, Extent):
+                provided = cut(base, part.start, part.stop)
+            else:
+                provided = [await self._segments.send(group, source, part.start, part.stop)]
+            transfer.advance(part.stop - part.start)
+            return provided
+
+        provided = await in_parallel(provide, parts, at_once=_AT_ONCE)
+        segments = joined(segment for each in provided for segment in each)
+        nested = await self._nested(segments) if self._offer.static_large_objects else segments
+        return Assembly(nested, segments, group)
+
+    async def publish(self, location: Location, assembly: Assembly, headers: Mapping[str, str], exclusive: bool) -> str:
+        """Give the assembled content its name; the etag. `VersionMismatch` if ``exclusive`` and the name is taken."""
+        name = self._names.of(location)
+        user = f"{self._container.name}/{name}"
+        await in_parallel(lambda group: self._segments.refer(group, user), sorted(groups_of(assembly.all)))
+        if self._offer.static_large_objects:
+            etag = await self._publish_static(name, assembly, headers, exclusive)
+        else:
+            etag = await self._publish_dynamic(name, assembly, headers, exclusive)
+        self._segments.finish(location)
+        return etag
+
+    async def discard(self, assembly: Assembly) -> None:
+        """It is not needed after all; pieces stay, because the caller knows them."""
+        paths = [segment.path for segment in assembly.all if group_of(segment.path) == assembly.group]
+        with trio.CancelScope(shield=True, deadline=trio.current_time() + _CLEANING):
+            try:
+                await self._delete_paths(dict.fromkeys(paths))
+            except StoreError as error:
+                _log.warning("segments that are not needed could not be deleted: %s", error)
+
+    async def copy(self, name: str, head: Head, target: str, headers: Mapping[str, str]) -> str:
+        """Another object of the same segments; the etag. `NotFound`."""
+        shared = await self._unfolded(await self.segments(name, head))
+        groups = groups_of(shared)
+        users = [f"{self._container.name}/{each}" for each in (name, target)]
+        async with _Held(self._locks, groups):
+            await in_parallel(
+                lambda pair: self._segments.refer(*pair), [(group, user) for group in sorted(groups) for user in users]
+            )
+            return await self._container.copy(name, target, headers, manifest=True)
+
+    async def forget(self, name: str, target: str) -> None:
+        """``name`` is gone, and ``target`` has its segments: take its references away."""
+        head = await self._container.head(target)
+        if head is None:
+            return
+        shared = await self._unfolded(await self.segments(target, head))
+        user = f"{self._container.name}/{name}"
+        await in_parallel(lambda group: self._segments.forget(group, user), sorted(groups_of(shared)))
+
+    async def segments(self, name: str, head: Head) -> list[Segment]:
+        """What a large object is made of; empty if that cannot be told."""
+        try:
+            if head.is_static:
+                answer = await self._container.get_text(name, {"multipart-manifest": "get"})
+                return read_manifest(answer.body) or []
+            return await self._dynamic_segments(head.headers["x-object-manifest"])
+        except NotFound:
+            return []
+
+    async def release(self, name: str, old: Sequence[Segment], new: Sequence[Segment] = ()) -> None:
+        """Delete what ``old`` was made of, except what ``new`` or another name uses.
+
+        What cannot be deleted now is left: it is in nobody's way, and ``cloudfs verify`` finds it.
+        """
+        if not old:
+            return
+        try:
+            with trio.CancelScope(shield=True, deadline=trio.current_time() + _CLEANING):
+                await self._release(name, old, new)
+        except StoreError as error:
+            _log.warning("%s: replaced segments could not be deleted: %s", name, error)
+
+    # --- putting together ------------------------------------------------------------------------------------------
+
+    async def _base(self, known: Known, group: str) -> list[Segment]:
+        """The version that parts are kept of, as segments; empty if it is gone, or not worth it."""
+        if known.location is None or known.version is None or sum(map(len, known.kept)) < _WORTH_KEEPING:
+            return []
+        name, etag = self._names.of(known.location), etag_in(known.version)
+        head = await self._container.head(name)
+        if head is None or head.etag != etag or head.is_dynamic:
+            return []
+        if head.is_static:
+            segments = await self.segments(name, head)
+            return segments if manifest_etag(segments) == etag else []
+        try:
+            return [await self._segments.take(group, self._container, name, etag, head.size)]
+        except (NotFound, BrokenAnswer):
+            return []
+
+    # --- publishing ------------------------------------------------------------------------------------------------
+
+    async def _publish_static(self, name: str, assembly: Assembly, headers: Mapping[str, str], exclusive: bool) -> str:
+        expected = assembly.etag
+        query = {"multipart-manifest": "put"}
+        etag = await self._container.put(
+            name, write_manifest(assembly.manifest), headers, md5=expected, exclusive=exclusive, query=query
+        )
+        if etag != expected:
+            raise BrokenAnswer(f"{name}: the provider made something else of the segments than was sent")
+        return etag
+
+    async def _nested(self, segments: Sequence[Segment]) -> Sequence[Segment]:
+        """No more segments than one manifest may have: if need be, manifests of manifests."""
+        most = self._offer.max_segments
+        if len(segments) <= most:
+            return segments
+        group = new_group()
+
+        async def nest(number: int) -> Segment:
+            part = segments[number * most : (number + 1) * most]
+            inner = f"{SEGMENTS}/{group}/{number:016x}-manifest"
+            headers = {"Content-Type": "application/octet-stream"}
+            etag = await self._segments.container.put(
+                inner, write_manifest(part), headers, md5=manifest_etag(part), query={"multipart-manifest": "put"}
+            )
+            size = sum(map(len, part))
+            return replace(Segment.whole(f"/{self._segments.container.name}/{inner}", etag, size), nested=True)
+
+        return await in_parallel(nest, range(-(-len(segments) // most)), at_once=_AT_ONCE)
+
+    async def _publish_dynamic(self, name: str, assembly: Assembly, headers: Mapping[str, str], exclusive: bool) -> str:
+        """The segments have to be alone under their prefix, in order; and listed, before the manifest counts on it."""
+        group, container = new_group(), self._segments.container
+        prefix = f"{SEGMENTS}/{group}/"
+
+        async def place(pair: tuple[int, Segment]) -> None:
+            number, segment = pair
+            origin, source = container_name(segment.path)
+            await container.copy(source, f"{prefix}{number:016x}-segment", {}, container=origin)
+
+        await in_parallel(place, list(enumerate(assembly.all)), at_once=_AT_ONCE)
+        await self._segments.refer(group, f"{self._container.name}/{name}")
+        if [row["hash"] for row in await container.rows(prefix)] != [segment.etag for segment in assembly.all]:
+            raise BrokenAnswer(f"{name}: the provider does not list the segments yet")
+        sent = {**headers, "X-Object-Manifest": f"{container.name}/{prefix}"}
+        await self._container.put(name, b"", sent, exclusive=exclusive)
+        head = await self._container.head(name)
+        if head is None or head.etag != assembly.etag:
+            raise BrokenAnswer(f"{name}: the provider made something else of the segments than was sent")
+        await self._delete_paths(segment.path for segment in assembly.all)
+        for old in groups_of(assembly.all):
+            await self._segments.forget(old, f"{self._container.name}/{name}")
+        return head.etag
+
+    async def _dynamic_segments(self, manifest: str) -> list[Segment]:
+        container, _, prefix = manifest.strip("/").partition("/")
+        if not prefix:
+            return []
+        rows = await SwiftContainer(self._container.account, container).rows(prefix)
+        return [Segment.whole(f"/{container}/{row['name']}", str(row["hash"]), int(row["bytes"])) for row in rows]
+
+    # --- releasing -------------------------------------------------------------------------------------------------
+
+    async def _release(self, name: str, old: Sequence[Segment], new: Sequence[Segment]) -> None:
+        user = f"{self._container.name}/{name}"
+        old = await self._unfolded(old)
+        staying = {segment.path for segment in await self._unfolded(new)}
+        groups, groups_staying = groups_of(old), {group_of(path) for path in staying}
+        async with _Held(self._locks, groups):
+            for group in sorted(groups):
+                gone = {each.path for each in old if group_of(each.path) == group} - staying
+                others = await self._segments.users(group) - {user}
+                gone -= await self._used_by(others)
+                await self._delete_paths(path for path in gone if self._segments.owns(path))
+                if group not in groups_staying:
+                    await self._segments.forget(group, user)
+
+    async def _used_by(self, users: Iterable[str]) -> set[str]:
+        """The segments that other names are made of."""
+        used: set[str] = set()
+        for user in users:
+            container, _, name = user.partition("/")
+            other = SwiftContainer(self._container.account, container)
+            head = await other.head(name)
+            if head is not None and head.is_static:
+                answer = await other.get_text(name, {"multipart-manifest": "get"})
+                used |= {each.path for each in await self._unfolded(read_manifest(answer.body) or [])}
+            elif head is not None and head.is_dynamic:
+                used |= {each.path for each in await self._dynamic_segments(head.headers["x-object-manifest"])}
+        return used
+
+    async def _unfolded(self, segments: Iterable[Segment]) -> list[Segment]:
+        """With the segments of nested manifests."""
+        found: list[Segment] = []
+        for segment in segments:
+            found.append(segment)
+            if segment.nested:
+                container, name = container_name(segment.path)
+                inner = SwiftContainer(self._container.account, container)
+                answer = await inner.get_text(name, {"multipart-manifest": "get"})
+                found += await self._unfolded(read_manifest(answer.body) or [])
+        return found
+
+    async def _delete_paths(self, paths: Iterable[str]) -> None:
+        by_container: dict[str, list[str]] = {}
+        for path in paths:
+            container, name = container_name(path)
+            by_container.setdefault(container, []).append(name)
+        for container, names in by_container.items():
+            await self._delete(SwiftContainer(self._container.account, container), names)
+
+
+class _Held:
+    """The locks of some groups, taken in order, so that nobody counts users while another one becomes one."""
+
+    def __init__(self, locks: dict[str, trio.Lock], groups: Iterable[str]) -> None:
+        self._all = locks
+        self._groups = sorted(groups)
+        self._held: list[str] = []
+
+    async def __aenter__(self) -> None:
+        try:
+            for group in self._groups:
+                await self._all.setdefault(group, trio.Lock()).acquire()
+                self._held.append(group)
+        except BaseException:
+            self._release()
+            raise
+
+    async def __aexit__(self, *_: object) -> None:
+        self._release()
+
+    def _release(self) -> None:
+        for group in self._held:
+            lock = self._all[group]
+            lock.release()
+            if not lock.statistics().tasks_waiting and not lock.locked():
+                del self._all[group]
+
+
+def container_name(path: str) -> tuple[str, str]:
+    """Of ``/container/object``."""
+    container, _, name = path.lstrip("/").partition("/")
+    return container, name

@@ -1,0 +1,1 @@
+"""Ubuntu One Files, by its REST API."""
