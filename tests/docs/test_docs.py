@@ -63,7 +63,9 @@ def options_of(command: click.Command) -> set[str]:
     """Of a group: those of all its commands."""
     options = (each for each in command.params if isinstance(each, click.Option) and not each.hidden)
     inner = command.commands.values() if isinstance(command, Group) else ()
-    return {word for option in options for word in (*option.opts, *option.secondary_opts)}.union(*map(options_of, inner))
+    return {word for option in options for word in (*option.opts, *option.secondary_opts)}.union(
+        *map(options_of, inner)
+    )
 
 
 # --- commands ----------------------------------------------------------------------------------------------------
