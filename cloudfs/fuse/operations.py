@@ -18,6 +18,7 @@ import pyfuse3
 import trio
 
 from cloudfs.catalog.nodes import Node
+from cloudfs.fuse.complaints import Complaints
 from cloudfs.fuse.notices import Notices
 from cloudfs.fuse.reading import Reader
 from cloudfs.fuse.translate import errno_of, is_expected
@@ -62,9 +63,12 @@ def _guarded(handler: Callable[..., Coroutine[Any, Any, _T]]) -> Callable[..., C
         except (pyfuse3.FUSEError, trio.Cancelled):
             raise
         except Exception as error:
+            number = errno_of(error)
             if not is_expected(error):
                 _log.exception("%s failed", handler.__name__)
-            raise pyfuse3.FUSEError(errno_of(error)) from None
+            elif number == errno.EIO:
+                self.complaints.failed(handler.__name__, error)
+            raise pyfuse3.FUSEError(number) from None
 
     return guard
 
@@ -86,6 +90,7 @@ class Operations(pyfuse3.Operations):
         self._timeout = fs.directories.timeout
         self.beat = fs.pulse.beat
         self.suspends = reader.pass_on
+        self.complaints = Complaints()
         self._absent = pyfuse3.EntryAttributes()
         self._absent.entry_timeout = self._timeout
         self._absent.st_ino = 0
