@@ -55,6 +55,7 @@ def application(remote: Remote, secret: Secret) -> Application:
         scope=remote.text("scope"),
         secret=secret.reveal(),
         basic_auth=True,
+        plain=True,
     )
 
 
@@ -89,18 +90,25 @@ class HubicAccount:
 
     async def usage(self) -> Quota:
         """What is used of the account. `AccessDenied` if its owner did not allow to ask for that."""
-        found = await self._ask("usage")
+        found = await self._ask("usage", "/usage")
         used, total = found.get("used"), found.get("quota")
         if not isinstance(used, int | float):
             raise BrokenAnswer(f"{self._name}: the account's usage is not told in bytes")
         return Quota(int(used), int(total) if isinstance(total, int | float) and total > 0 else None)
+
+    async def email(self) -> str:
+        """Whose account it is; empty if its owner did not allow to ask for that."""
+        try:
+            return str((await self._ask("its owner", "")).get("email", ""))
+        except AccessDenied:
+            return ""
 
     def _known(self, refused: str, until: float) -> Access | None:
         known = self._access
         return known if known is not None and known.token != refused and self._now() < until else None
 
     async def _renewed(self, refused: str) -> Access:
-        found = await self._ask("credentials")
+        found = await self._ask("credentials", "/credentials")
         access = self._read(found)
         if access.token == refused:
             # Asking at once again would not end, and until when it goes on like this is known to nobody.
@@ -127,11 +135,12 @@ class HubicAccount:
             return _LIFE
         return moment.timestamp() - self._now() if moment.tzinfo else _LIFE
 
-    async def _ask(self, what: str) -> dict[str, Any]:
+    async def _ask(self, what: str, place: str) -> dict[str, Any]:
+        """The answer at a place below ``/1.0/account``, where ``what`` is told."""
         token = await self._bearer.token()
-        answer = await self._get(what, token)
+        answer = await self._get(what, place, token)
         if answer.status == 401:
-            answer = await self._get(what, await self._bearer.token(refused=token))
+            answer = await self._get(what, place, await self._bearer.token(refused=token))
         if answer.status == 401:
             raise SignInRequired(f"the provider does not accept the sign-in any more; run: cloudfs login {self._name}")
         if answer.status == 403:
@@ -143,9 +152,9 @@ class HubicAccount:
             )
         return found
 
-    async def _get(self, what: str, token: str) -> Answer:
+    async def _get(self, what: str, place: str, token: str) -> Answer:
         headers = {"Authorization": f"Bearer {token}", "Accept": "application/json"}
-        request = Request("GET", f"{self._api}/1.0/account/{what}", headers, what=f"{self._name}: {what}")
+        request = Request("GET", f"{self._api}/1.0/account{place}", headers, what=f"{self._name}: {what}")
         return await self._calls.send(request, limit=_ANSWER_LIMIT)
 
 

@@ -33,7 +33,9 @@ class Application:
     """Who asks: a registered application and its provider's endpoints.
 
     ``secret`` is for applications registered as confidential only; a public one must not send any. With
-    ``basic_auth`` it goes into the Authorization header (RFC 6749 section 2.3.1) and not into the form.
+    ``basic_auth`` it goes into the Authorization header (RFC 6749 section 2.3.1) and not into the form. ``plain`` is
+    for providers that were told nothing beyond RFC 6749: no PKCE, and no scope when a token is renewed, since a person
+    may have granted less than was asked for.
     """
 
     client_id: str
@@ -44,6 +46,7 @@ class Application:
     secret: str = field(default="", repr=False)
     device_url: str = ""
     basic_auth: bool = False
+    plain: bool = False
 
 
 @dataclass(frozen=True, slots=True)
@@ -59,7 +62,10 @@ class DeviceCode:
 
 @dataclass(frozen=True, slots=True)
 class SignIn:
-    """A sign-in that was begun in a browser: the page to open, and what proves that the answer belongs to it."""
+    """A sign-in that was begun in a browser: the page to open, and what proves that the answer belongs to it.
+
+    ``verifier`` is empty without PKCE.
+    """
 
     page: str
     state: str = field(repr=False)
@@ -83,7 +89,9 @@ class OAuth2:
 
         `SignInRequired` if the refresh token is dead, `Unavailable` if the provider is away.
         """
-        form = {"grant_type": "refresh_token", "refresh_token": token.refresh, "scope": self.application.scope}
+        form = {"grant_type": "refresh_token", "refresh_token": token.refresh}
+        if not self.application.plain:
+            form["scope"] = self.application.scope
         return self._token(await self._ask(form), token)
 
     # --- device code -------------------------------------------------------------------------------------------------
@@ -123,17 +131,15 @@ class OAuth2:
 
     def begin(self, **extra: str) -> SignIn:
         """A page for any browser on any machine, which in the end redirects to an address to be pasted back."""
-        state, verifier = secrets.token_urlsafe(24), secrets.token_urlsafe(64)
-        challenge = base64.urlsafe_b64encode(hashlib.sha256(verifier.encode()).digest()).rstrip(b"=")
+        state = secrets.token_urlsafe(24)
+        verifier = "" if self.application.plain else secrets.token_urlsafe(64)
         query = {
             "client_id": self.application.client_id,
             "response_type": "code",
             "redirect_uri": self.application.redirect_url,
-            "response_mode": "query",
             "scope": self.application.scope,
             "state": state,
-            "code_challenge": challenge.decode(),
-            "code_challenge_method": "S256",
+            **({"response_mode": "query", **_proof(verifier)} if verifier else {}),
             **extra,
         }
         return SignIn(f"{self.application.authorize_url}?{urlencode(query)}", state, verifier)
@@ -144,7 +150,7 @@ class OAuth2:
             "grant_type": "authorization_code",
             "code": _code(sign_in, address),
             "redirect_uri": self.application.redirect_url,
-            "code_verifier": sign_in.verifier,
+            **({"code_verifier": sign_in.verifier} if sign_in.verifier else {}),
         }
         return self._token(await self._ask(form))
 
@@ -196,6 +202,12 @@ class OAuth2:
             scope=str(found.get("scope", "")),
             facts=old.facts if old else {},
         )
+
+
+def _proof(verifier: str) -> dict[str, str]:
+    """PKCE: the answer is good only together with ``verifier``."""
+    challenge = base64.urlsafe_b64encode(hashlib.sha256(verifier.encode()).digest()).rstrip(b"=")
+    return {"code_challenge": challenge.decode(), "code_challenge_method": "S256"}
 
 
 def _code(sign_in: SignIn, address: str) -> str:

@@ -11,7 +11,7 @@ import base64
 import json
 from collections.abc import Mapping
 from typing import Any
-from urllib.parse import quote
+from urllib.parse import parse_qsl, quote
 
 from cloudfs.auth.oauth1 import Credentials
 from cloudfs.auth.secrets import find_secret
@@ -36,9 +36,18 @@ class OneTimePasswordNeeded(SignInRequired):
 def configured(remote: Remote) -> Credentials | None:
     """From the settings ``oauth`` and ``consumer``; None without the former. May block; raises `UsageError`."""
     pair = find_secret(remote, "oauth")
-    if pair is None:
-        return None
+    return None if pair is None else pasted(remote, pair)
+
+
+def pasted(remote: Remote, pair: Secret) -> Credentials:
+    """A token that somebody has, of the consumer in the settings. May block; raises `UsageError`.
+
+    ``TOKEN:SECRET``, or as the keyring of the desktop client had it: ``oauth_token=...&oauth_token_secret=...``.
+    """
     consumer = find_secret(remote, "consumer") or Secret(_DESKTOP)
+    fields = dict(parse_qsl(pair.reveal()))
+    if {"oauth_token", "oauth_token_secret"} <= set(fields):
+        pair = Secret(f"{fields['oauth_token']}:{fields['oauth_token_secret']}")
     return Credentials(*_halves(remote, "consumer", consumer), *_halves(remote, "oauth", pair))
 
 

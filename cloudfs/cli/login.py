@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+import sys
 from collections.abc import Sequence
 from typing import TYPE_CHECKING
 
@@ -21,6 +22,7 @@ if TYPE_CHECKING:
 _LOGIN = Manual(
     examples=(
         Example("cloudfs login onedrive", "Sign in; a running mount goes on by itself"),
+        Example("cloudfs login ubuntuone --token", "Take over the token of u1sync"),
         Example("cloudfs login onedrive --drives", "See which drives the account can use"),
         Example("cloudfs login onedrive --drive 'b!x1Y2'", "Use another one of them from the next mount on"),
     )
@@ -34,11 +36,12 @@ class _Terminal:
     def tell(self, text: str) -> None:
         click.echo(text)
 
-    def ask(self, question: str) -> str:
+    def ask(self, question: str, *, secret: bool = False) -> str:
         try:
-            return str(click.prompt(question, prompt_suffix=": "))
+            # Without a terminal it is a script that answers, and there is nothing to hide.
+            return str(click.prompt(question, prompt_suffix=": ", hide_input=secret and sys.stdin.isatty()))
         except click.Abort:
-            raise UsageError("nothing was pasted, so nobody is signed in") from None
+            raise UsageError("there was no answer, so nobody is signed in") from None
 
 
 @click.command(cls=Command, manual=_LOGIN)
@@ -46,9 +49,10 @@ class _Terminal:
 @click.option(
     "--device/--browser", default=None, help="Type a code into a page; or paste an address. One of them works."
 )
+@click.option("--token", is_flag=True, help="Ubuntu One: paste TOKEN:SECRET, as u1sync --oauth took it.")
 @click.option("--drives", "list_drives", is_flag=True, help="Only list the drives of the account that is signed in.")
 @click.option("--drive", metavar="ID", help="Use this drive. Signed in already, nothing else changes.")
-def login(name: str, device: bool | None, list_drives: bool, drive: str | None) -> None:
+def login(name: str, device: bool | None, token: bool, list_drives: bool, drive: str | None) -> None:
     """Sign in to the remote NAME.
 
     No screen is needed on this machine: the page can be opened anywhere. What comes of it is kept in a file that only
@@ -61,7 +65,7 @@ def login(name: str, device: bool | None, list_drives: bool, drive: str | None) 
         _show_drives(signing_in.known_drives(remote))
         return
     if drive is None or not signing_in.is_signed_in(remote):
-        who = signing_in.sign_in(remote, _Terminal(), signing_in.Wish(device))
+        who = signing_in.sign_in(remote, _Terminal(), signing_in.Wish(device, token))
         click.echo(f"signed in to {name}{f' as {who}' if who else ''}")
         _tell_mounts(name)
     if drive is not None:

@@ -4,44 +4,42 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
-from typing import Protocol
 
 import trio
 
 from cloudfs.auth.homes import pause_path, token_home
+from cloudfs.auth.hubic import application as hubic
 from cloudfs.auth.microsoft import application as microsoft
 from cloudfs.auth.microsoft import prefers_device_code
 from cloudfs.auth.oauth2 import Application, DeviceCodeRefused, OAuth2
+from cloudfs.auth.secrets import require_secret
 from cloudfs.auth.tokens import Token, TokenHome
 from cloudfs.config import Remote
+from cloudfs.daemon.person import Person as Person
+from cloudfs.daemon.person import asked
+from cloudfs.daemon.signing_in_ubuntuone import obtain_token
 from cloudfs.errors import SignInRequired, UsageError
 from cloudfs.http.client import HttpClient
 from cloudfs.http.tls import tls_context
 from cloudfs.stores.onedrive.account import DriveChoice as DriveChoice
 from cloudfs.stores.onedrive.account import account_name, drives
 from cloudfs.stores.onedrive.opening import open_graph
-
-
-class Person(Protocol):
-    """Who sits in front of some screen, not necessarily this machine's."""
-
-    def tell(self, text: str) -> None: ...
-
-    def ask(self, question: str) -> str:
-        """May block; raises `UsageError` if nobody is there."""
-        ...
+from cloudfs.stores.swift.hubic import whose as whose_at_hubic
 
 
 @dataclass(frozen=True, slots=True)
 class Wish:
-    """How to sign in. ``device`` is None for whichever is likely to work."""
+    """How to sign in. ``device`` is None for whichever is likely to work; ``token``: with one that is there already."""
 
     device: bool | None = None
+    token: bool = False
 
 
 def sign_in(remote: Remote, person: Person, wish: Wish) -> str:
     """Sign in, keep what comes of it, and return whose account it is. Raises `CloudfsError`."""
     _require(remote)
+    if wish.token and remote.type != "ubuntuone":
+        raise UsageError(f"{remote.name} is of type {remote.type}, where there are no tokens to paste")
     return trio.run(_sign_in, remote, person, wish)
 
 
@@ -79,23 +77,23 @@ def _require(remote: Remote) -> None:
 
 
 async def _sign_in(remote: Remote, person: Person, wish: Wish) -> str:
-    tls = await trio.to_thread.run_sync(tls_context)
-    client = HttpClient(tls)
+    client = HttpClient(await trio.to_thread.run_sync(tls_context))
     try:
-        oauth = OAuth2(await trio.to_thread.run_sync(_application, remote), client)
-        token = await _obtain(remote, oauth, person, wish)
+        if remote.type == "ubuntuone":
+            token = await obtain_token(remote, person, client, paste=wish.token)
+        else:
+            oauth = OAuth2(await trio.to_thread.run_sync(_application, remote), client)
+            token = await _obtain(remote, oauth, person, wish)
         home = token_home(remote)
         async with home.locked():
-            await home.save(replace(token, facts=await _facts(home)))
+            await home.save(replace(token, facts={**await _facts(home), **token.facts}))
     finally:
         await client.aclose()
-    return await _whose(remote)
+    return await _whose(remote, token)
 
 
 def _application(remote: Remote) -> Application:
-    if remote.type == "onedrive":
-        return microsoft(remote)
-    raise UsageError(f"{remote.name}: cloudfs does not know how to sign in to type {remote.type} yet")
+    return microsoft(remote) if remote.type == "onedrive" else hubic(remote, require_secret(remote, "client_secret"))
 
 
 async def _facts(home: TokenHome) -> Mapping[str, str]:
@@ -129,14 +127,14 @@ async def _by_paste(oauth: OAuth2, person: Person) -> Token:
     begun = oauth.begin()
     person.tell(f"On any machine, open this page and sign in:\n\n{begun.page}\n")
     person.tell("In the end the browser shows a page that is empty, or an error. Copy its address, and paste it here.")
-    # In a thread, as whoever types takes their time, and an interruption has to get through.
-    address = await trio.to_thread.run_sync(person.ask, "Address", abandon_on_cancel=True)
-    return await oauth.finish(begun, address)
+    return await oauth.finish(begun, await asked(person, "Address"))
 
 
-async def _whose(remote: Remote) -> str:
-    if remote.type != "onedrive":
-        return ""
+async def _whose(remote: Remote, token: Token) -> str:
+    if remote.type == "hubic":
+        return await whose_at_hubic(remote)
+    if remote.type == "ubuntuone":
+        return token.facts.get("account", "")
     graph = await open_graph(remote)
     try:
         return await account_name(graph)

@@ -7,6 +7,7 @@ exactly as it was sent. Emulators need all three.
 from __future__ import annotations
 
 import json
+import signal
 import socket
 import struct
 from collections.abc import AsyncIterator, Awaitable, Callable, Mapping
@@ -98,6 +99,12 @@ async def serve(
             await _Conversation(stream, handler).hold()
 
     await trio.serve_listeners(talk, listeners)
+
+
+async def told_to_end() -> None:
+    """Until a signal says so."""
+    with trio.open_signal_receiver(signal.SIGTERM, signal.SIGINT) as signals:
+        await anext(aiter(signals))
 
 
 class _Conversation:

@@ -49,6 +49,16 @@ async def try_hubic(remote: Remote) -> Usage:
         await storage.aclose()
 
 
+async def whose(remote: Remote) -> str:
+    """Whose account it is, if that may be known. `AccessDenied` if the sign-in does not lead to the storage."""
+    account, calls = await _account(remote)
+    try:
+        await account.access()
+        return await account.email()
+    finally:
+        await calls.aclose()
+
+
 async def _account(remote: Remote) -> tuple[HubicAccount, Calls]:
     client = HttpClient(await trio.to_thread.run_sync(tls_context))
     pacer = Pacer(max(1, remote.number("connections")), time.time, random.random)

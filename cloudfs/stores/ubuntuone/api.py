@@ -15,6 +15,7 @@ from typing import Any
 from urllib.parse import quote
 
 from cloudfs.auth.oauth1 import Signer
+from cloudfs.auth.ubuntuone import announcement
 from cloudfs.errors import BrokenAnswer, NameRefused, NotFound, QuotaExceeded, StoreError
 from cloudfs.http.calls import Calls
 from cloudfs.http.message import Answer, Body, Request, Sink
@@ -69,6 +70,7 @@ class UbuntuOneApi:
     """``volume`` is ``~/Ubuntu One`` or another; all paths are in it. ``calls`` sends what ``signer`` signs."""
 
     def __init__(self, api: str, content: str, volume: str, calls: Calls, signer: Signer) -> None:
+        self._host = api
         self._api = api.rstrip("/") + _API
         self._content = content.rstrip("/")
         self.volume = volume
@@ -128,8 +130,18 @@ class UbuntuOneApi:
 
     async def usage(self) -> tuple[int, int]:
         """Bytes used, and in all."""
-        found = await self._json("GET", f"{self._api}/", what="account")
+        found = await self._account()
         return int(found.get("used_bytes") or 0), int(found.get("max_bytes") or 0)
+
+    async def owner(self) -> str:
+        """Who the account belongs to, as they call themselves."""
+        return str((await self._account()).get("visible_name") or "")
+
+    async def announce(self, email: str) -> None:
+        """Tell the service that there is a new token of this person, which it then fetches from SSO."""
+        answer = await self._ask(announcement(self._host, email))
+        if not answer.succeeded:
+            raise self._refusal(answer, "the new token")
 
     async def aclose(self) -> None:
         await self._calls.aclose()
@@ -147,6 +159,9 @@ class UbuntuOneApi:
         return await self._ask(Request("GET", self._place(path), headers, what=path), limit=1 << 60, into=into)
 
     # --- requests ----------------------------------------------------------------------------------------------------
+
+    async def _account(self) -> Json:
+        return await self._json("GET", f"{self._api}/", what="account")
 
     async def _put(self, path: str, wish: Json) -> Node:
         return Node.of(await self._json("PUT", self._address(path), wish, what=path))

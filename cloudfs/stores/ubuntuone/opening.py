@@ -5,6 +5,7 @@ from __future__ import annotations
 import logging
 import random
 import time
+from collections.abc import Awaitable, Callable
 
 import trio
 
@@ -30,17 +31,12 @@ _log = logging.getLogger(__name__)
 async def open_ubuntuone(remote: Remote, path: str) -> UbuntuOneStore:
     """The store of ``NAME:path``, with its directory made if it is missing. Raises `UsageError`."""
     volume, root = split_volume(path)
-    api, content = remote.text("api_url"), remote.text("content_url")
 
     async def load() -> Credentials:
         found = await trio.to_thread.run_sync(configured, remote)
         return found or await stored(remote, token_home(remote))
 
-    signer = Signer(load, remote.text("signature"), [split_url(api)[0], split_url(content)[0]], time.time)
-    client = HttpClient(await trio.to_thread.run_sync(tls_context), sign=signer.sign)
-    pacer = Pacer(max(1, remote.number("connections")), time.time, random.random)
-    calls = Calls(client, pacer, time.time, random.random)
-    store = UbuntuOneStore(UbuntuOneApi(api, content, volume, calls, signer), root)
+    store = UbuntuOneStore(await open_api(remote, volume, load), root)
     try:
         with trio.fail_after(_PATIENCE):
             await store.prepare()
@@ -50,6 +46,15 @@ async def open_ubuntuone(remote: Remote, path: str) -> UbuntuOneStore:
         await store.aclose()
         raise
     return store
+
+
+async def open_api(remote: Remote, volume: str, load: Callable[[], Awaitable[Credentials]]) -> UbuntuOneApi:
+    """The API for one volume of the account that ``load`` gives the keys of. Raises `UsageError`."""
+    api, content = remote.text("api_url"), remote.text("content_url")
+    signer = Signer(load, remote.text("signature"), [split_url(api)[0], split_url(content)[0]], time.time)
+    client = HttpClient(await trio.to_thread.run_sync(tls_context), sign=signer.sign)
+    pacer = Pacer(max(1, remote.number("connections")), time.time, random.random)
+    return UbuntuOneApi(api, content, volume, Calls(client, pacer, time.time, random.random), signer)
 
 
 def split_volume(path: str) -> tuple[str, str]:

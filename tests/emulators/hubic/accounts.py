@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+import json
 import secrets
 from collections.abc import Callable
 from dataclasses import dataclass, field
+from pathlib import Path
 
 CLIENT_ID = "api_hubic_0123456789abcdef0123456789abcdef"
 CLIENT_SECRET = "S3cr3tOfTheApplication"
@@ -40,7 +42,7 @@ class SwiftToken:
 
 @dataclass
 class Accounts:
-    """Everything is lost when it ends, but the refresh token if it is given again."""
+    """Everything is lost when it ends, but the refresh token if there is a file to keep it in."""
 
     now: Callable[[], float]
     settings: Settings = field(default_factory=Settings)
@@ -52,6 +54,11 @@ class Accounts:
     granted: str = ""
     swift: dict[str, SwiftToken] = field(default_factory=dict)
     last: str = ""
+    kept: Path | None = None
+
+    def __post_init__(self) -> None:
+        if self.kept is not None and self.kept.exists():
+            self.refresh, self.granted = json.loads(self.kept.read_text())
 
     def new_code(self, asked: str) -> str:
         """For what both the application wants and the user allows."""
@@ -68,6 +75,8 @@ class Accounts:
         self.granted = scope
         self.refresh = secrets.token_hex(32)
         self.access.clear()
+        if self.kept is not None:
+            self.kept.write_text(json.dumps([self.refresh, self.granted]))
         return self.new_access(), self.refresh
 
     def new_access(self) -> str:

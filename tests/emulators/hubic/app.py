@@ -13,6 +13,7 @@ import json
 import random
 import time
 from dataclasses import fields
+from pathlib import Path
 from typing import Any
 
 import httpx
@@ -25,13 +26,24 @@ from tests.emulators.trouble import Order, Trouble
 
 
 class Hubic:
-    """``port`` is where it will be found; ``handler`` is what answers there, once `prepare` has returned."""
+    """``port`` is where it will be found; ``handler`` is what answers there, once `prepare` has returned.
+
+    ``kept`` is where the sign-in survives a restart.
+    """
 
     def __init__(
-        self, port: int, client: httpx.AsyncClient, auth_url: str, user: str, key: str, *, auto_accept: bool = False
+        self,
+        port: int,
+        client: httpx.AsyncClient,
+        auth_url: str,
+        user: str,
+        key: str,
+        *,
+        auto_accept: bool = False,
+        kept: Path | None = None,
     ) -> None:
         self.trouble = Trouble()
-        self.accounts = Accounts(time.time)
+        self.accounts = Accounts(time.time, kept=kept)
         self._storage = Storage(self.accounts, client, auth_url, user, key)
         self._api = Api(self.accounts, random.Random(1), port, auto_accept=auto_accept)
         self._troubled = self.trouble.around(self._answer, kind_of)
