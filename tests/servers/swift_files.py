@@ -64,7 +64,10 @@ def front_end(directory: Path, port: int, memcached: int, user: str, without: Co
         "[app:proxy-server]\nuse = egg:swift#proxy\naccount_autocreate = true\n"
         # With one node, a single error of a back end would make everything answer 503 for a minute.
         "error_suppression_interval = 0\n"
+        # Without tokens nobody is let in: on a busy machine they must not be given up for a minute.
         f"[filter:cache]\nuse = egg:swift#memcache\nmemcache_servers = 127.0.0.1:{memcached}\n"
+        "memcache_max_connections = 64\nconnect_timeout = 10\npool_timeout = 10\nio_timeout = 10\n"
+        "error_suppression_limit = 1000000\n"
         f"[filter:tempauth]\nuse = egg:swift#tempauth\nuser_{ACCOUNT}_{USER} = {KEY} .admin\n"
         f"user_{ACCOUNT}_reader = {KEY}\n{filters}"
     )
