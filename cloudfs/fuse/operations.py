@@ -66,7 +66,8 @@ def _guarded(handler: Callable[..., Coroutine[Any, Any, _T]]) -> Callable[..., C
             number = errno_of(error)
             if not is_expected(error):
                 _log.exception("%s failed", handler.__name__)
-            elif number == errno.EIO:
+            elif number == errno.EIO or handler.__name__ == "write":
+                # Of what went wrong while the kernel wrote back its cache, the program is only told EIO by close().
                 self.complaints.failed(handler.__name__, error)
             raise pyfuse3.FUSEError(number) from None
 

@@ -53,7 +53,8 @@ class Request:
     """``url`` is absolute and quoted already: its path and query are sent as they are, dots, slashes and all.
 
     Header values are text, and leave as UTF-8. Neither ``headers`` nor ``url`` is ever in a message or a ``repr``,
-    because they may hold secrets; ``what`` is how logs and errors call the request.
+    because they may hold secrets; ``what`` is how logs and errors call the request. ``repeatable`` is for a POST of
+    which the server makes the same if it comes twice.
     """
 
     method: str
@@ -61,6 +62,7 @@ class Request:
     headers: Mapping[str, str] = field(default_factory=dict, repr=False)
     body: bytes | Body = field(default=b"", repr=False)
     what: str = ""
+    repeatable: bool = False
 
     @property
     def size(self) -> int:
@@ -70,7 +72,7 @@ class Request:
     @property
     def is_idempotent(self) -> bool:
         """Whether sending it twice does no harm if nobody knows what became of the first."""
-        return self.method != "POST"
+        return self.repeatable or self.method != "POST"
 
     def __str__(self) -> str:
         return f"{self.method} {self.what}" if self.what else self.method

@@ -101,3 +101,9 @@ async def test_a_post_whose_answer_is_lost_is_not_repeated(calls: Calls) -> None
         with pytest.raises(Unavailable):
             await calls.send(Request("POST", server.url))
     assert len(server.lines) == 1
+
+
+async def test_a_post_that_may_come_twice_is_tried_again(calls: Calls, autojump_clock: MockClock) -> None:
+    async with serving(statuses(502, 502)) as server:
+        assert (await calls.send(Request("POST", server.url, repeatable=True))).status == 200
+    assert len(server.lines) == 3

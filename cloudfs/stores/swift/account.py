@@ -75,7 +75,9 @@ class SwiftAccount:
         def signed(access: Access) -> Request:
             url = f"{access.url}/{quoted(path)}" if path else access.url
             url = f"{url}?{urlencode(query)}" if query else url
-            return Request(method, url, {**(headers or {}), "X-Auth-Token": access.token}, body, what=path or "account")
+            sent = {**(headers or {}), "X-Auth-Token": access.token}
+            # A POST of Swift's replaces attributes, or deletes what is there: twice is once.
+            return Request(method, url, sent, body, what=path or "account", repeatable=True)
 
         access = await self._auth.access()
         answer = await self._calls.send(signed(access), limit=limit, into=into)
