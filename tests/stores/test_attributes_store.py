@@ -165,6 +165,35 @@ async def test_a_feed_tells_of_attributes_that_another_client_changed() -> None:
     assert SIDECAR not in told
 
 
+async def test_a_feed_tells_of_attributes_that_were_already_noticed_otherwise() -> None:
+    account = Account(BY_ID)
+    entry = await account.here.put(b"file", b"x")
+    await account.here.put(b"other")
+    feed = account.here.store.feed
+    assert feed is not None
+    cursor = (await feed.changes(None)).cursor
+    wanted = FILE.with_mode(stat.S_IFREG | 0o600)
+    await account.there.set_attributes(b"file", entry.version, wanted)
+    await account.here.stat(b"other")
+    news = await feed.changes(cursor)
+    told = {change.entry.name: change.entry.attributes for change in news.changes if change.entry is not None}
+    assert told[b"file"] == wanted
+
+
+async def test_a_feed_asks_once_for_the_attributes_in_a_directory_and_is_not_astonished_at_its_own() -> None:
+    account = Account(BY_ID)
+    feed = account.here.store.feed
+    assert feed is not None
+    await account.here.put(b"first")
+    cursor = (await feed.changes(None)).cursor
+    for name in (b"a", b"b", b"c"):
+        await account.here.put(name)
+    account.inner.calls.clear()
+    news = await feed.changes(cursor)
+    assert {change.entry.name for change in news.changes if change.entry is not None} == {b"a", b"b", b"c"}
+    assert (account.inner.calls["stat"], account.inner.calls["list"]) == (1, 0)
+
+
 # --- what stands for what ----------------------------------------------------------------------------------------
 
 

@@ -87,6 +87,8 @@ class Sidecar:
     def __init__(self, inner: Store, directory: Location, slots: trio.CapacityLimiter) -> None:
         """``slots`` bounds the requests that are made at a time."""
         self.directory = directory
+        self.is_news = False
+        """Whether somebody else wrote what is known, and nobody has looked at the whole directory since."""
         self._inner = inner
         self._slots = slots
         self._content: Content | None = None
@@ -139,6 +141,7 @@ class Sidecar:
                 continue
             if self._content is before:
                 self._content = content
+                self.is_news = True
         raise Unavailable(f"{self._place()}: changes faster than it can be read")
 
     async def _stat(self) -> Entry | None:

@@ -6,13 +6,12 @@ from collections.abc import AsyncGenerator, Sequence
 from contextlib import aclosing
 from dataclasses import replace
 
-import trio
-
-from cloudfs.errors import StoreError
+from cloudfs.errors import NotFound
 from cloudfs.stores.attributes.format import ITSELF, SIDECAR, key
 from cloudfs.stores.attributes.sidecar import Sidecar, Sidecars
 from cloudfs.stores.attributes.stand_ins import stands_in
 from cloudfs.stores.base import Change, Changes, Entry, Feed, Listing, Location, Store, Walker
+from cloudfs.stores.parallel import in_parallel
 from cloudfs.types import Attributes
 
 _TOGETHER = 16
@@ -70,25 +69,44 @@ class View:
         """What the inner store listed just now."""
         sidecar = self._sidecars.of(directory)
         await sidecar.follow(next((entry for entry in entries if self.is_sidecar(entry.name)), None))
+        sidecar.is_news = False
         return [dressed(sidecar, entry, entry) for entry in entries if not self.is_sidecar(entry.name)]
 
-    async def changed(self, change: Change) -> Sequence[Change]:
-        """What is to be said of one change; of a sidecar that somebody else wrote: all that it describes."""
-        if change.entry is None:
+    async def changed(self, changes: Sequence[Change]) -> Sequence[Change]:
+        """What is to be said of changes; of a sidecar that somebody else wrote: all that it describes.
+
+        Each directory is asked about once, however many of its objects changed.
+        """
+        concerned = {_directory(change).identity: _directory(change) for change in changes if change.entry is not None}
+        await in_parallel(lambda directory: self._sidecars.of(directory).look(), concerned.values(), _TOGETHER)
+        told: list[Change] = []
+        for change in changes:
+            told += await self._told(change)
+        return told
+
+    async def _told(self, change: Change) -> Sequence[Change]:
+        entry = change.entry
+        if entry is None:
             return [change]
-        if not change.entry.name:
-            root = Location(b"", change.identity)
-            sidecar = self._sidecars.of(root)
-            await sidecar.look()
-            return [replace(change, entry=dressed(sidecar, change.entry, described(root, change.entry)))]
-        directory = Location(b"?", change.parent_identity)  # the path means nothing where there are identities
+        directory = _directory(change)
         sidecar = self._sidecars.of(directory)
-        if not self.is_sidecar(change.entry.name):
-            await sidecar.look()
-            return [replace(change, entry=dressed(sidecar, change.entry, change.entry))]
-        if change.entry.version == sidecar.version:
+        if not entry.name:
+            return [replace(change, entry=dressed(sidecar, entry, described(Location(b""), entry)))]
+        if not self.is_sidecar(entry.name):
+            return [replace(change, entry=dressed(sidecar, entry, entry))]
+        if not sidecar.is_news:
             return []
-        return [Change(entry.identity, change.parent_identity, entry) for entry in await self.listing(directory)]
+        try:
+            entries = await self.listing(directory)
+        except NotFound:  # the directory is gone by now, which the feed tells by itself
+            return []
+        return [Change(entry.identity, directory.identity, entry) for entry in entries]
+
+
+def _directory(change: Change) -> Location:
+    """Whose sidecar describes what changed. The path means nothing where there are identities."""
+    assert change.entry is not None
+    return Location(b"?", change.parent_identity) if change.entry.name else Location(b"", change.identity)
 
 
 class ViewWalker:
@@ -111,22 +129,10 @@ class ViewWalker:
             yield complete
 
     async def _dressed(self, listings: Sequence[Listing]) -> Sequence[Listing]:
-        answers: dict[int, Listing] = {}
-        failures: list[StoreError] = []
+        async def dress(listing: Listing) -> Listing:
+            return Listing(listing.directory, await self._view.dressed(listing.directory, listing.entries))
 
-        async def dress(number: int, listing: Listing) -> None:
-            try:
-                entries = await self._view.dressed(listing.directory, listing.entries)
-                answers[number] = Listing(listing.directory, entries)
-            except StoreError as error:
-                failures.append(error)
-
-        async with trio.open_nursery() as nursery:
-            for number, listing in enumerate(listings):
-                nursery.start_soon(dress, number, listing)
-        if failures:
-            raise failures[0]
-        return [answers[number] for number in range(len(listings))]
+        return await in_parallel(dress, listings)
 
 
 class ViewFeed:
@@ -138,7 +144,4 @@ class ViewFeed:
 
     async def changes(self, cursor: str | None) -> Changes:
         news = await self._inner.changes(cursor)
-        told: list[Change] = []
-        for change in news.changes:
-            told += await self._view.changed(change)
-        return replace(news, changes=told)
+        return replace(news, changes=await self._view.changed(news.changes))

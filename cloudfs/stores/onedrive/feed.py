@@ -9,12 +9,11 @@ from __future__ import annotations
 
 from typing import Any
 
-import trio
-
 from cloudfs.errors import BrokenAnswer, NotFound
 from cloudfs.stores.base import Change, Changes
 from cloudfs.stores.onedrive.drive import Drive
 from cloudfs.stores.onedrive.items import Item, parse_item
+from cloudfs.stores.parallel import in_parallel
 
 
 class DriveFeed:
@@ -39,17 +38,8 @@ class DriveFeed:
 
     async def _changes(self, rows: list[dict[str, Any]]) -> list[Change]:
         latest = {str(row.get("id")): row for row in rows}
-        changes: dict[str, Change] = {}
-
-        async def tell(identity: str, row: dict[str, Any]) -> None:
-            change = await self._change(identity, row)
-            if change is not None:
-                changes[identity] = change
-
-        async with trio.open_nursery() as nursery:
-            for identity, row in latest.items():
-                nursery.start_soon(tell, identity, row)
-        return [changes[identity] for identity in latest if identity in changes]
+        changes = await in_parallel(lambda found: self._change(*found), latest.items())
+        return [change for change in changes if change is not None]
 
     async def _change(self, identity: str, row: dict[str, Any]) -> Change | None:
         """None for what no mount shows."""
