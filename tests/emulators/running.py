@@ -20,7 +20,7 @@ class Running:
     url: str
     process: subprocess.Popen[str]
 
-    def control(self, what: str, method: str = "POST", **arguments: Any) -> Any:
+    def control(self, what: str, method: str = "POST", /, **arguments: Any) -> Any:
         """Ask ``/control/WHAT``; raises `urllib.error.HTTPError` for what it does not understand."""
         request = urllib.request.Request(
             f"{self.url}/control/{what}", json.dumps(arguments).encode(), {"Content-Type": "application/json"}

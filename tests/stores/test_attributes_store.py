@@ -184,10 +184,11 @@ async def test_a_feed_asks_once_for_the_attributes_in_a_directory_and_is_not_ast
     account = Account(BY_ID)
     feed = account.here.store.feed
     assert feed is not None
-    await account.here.put(b"first")
+    await account.here.make_directory(b"d")
+    await account.here.put(b"d/first")
     cursor = (await feed.changes(None)).cursor
     for name in (b"a", b"b", b"c"):
-        await account.here.put(name)
+        await account.here.put(b"d/" + name)
     account.inner.calls.clear()
     news = await feed.changes(cursor)
     assert {change.entry.name for change in news.changes if change.entry is not None} == {b"a", b"b", b"c"}
