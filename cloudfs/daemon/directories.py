@@ -47,7 +47,11 @@ def runtime_directory() -> Path:
 
 
 def make_private(directory: Path) -> Path:
-    """Create ``directory`` (0700) with its parents if it is missing; `UsageError` if others can write to it."""
+    """Create ``directory`` (0700) with its parents if it is missing; `UsageError` if others can write to it.
+
+    One that somebody has made for us, and is still empty, becomes as private. What holds something already may be
+    used by others as well; our own files in it are private each.
+    """
     try:
         directory.mkdir(mode=0o700, parents=True, exist_ok=True)
         status = directory.stat()
@@ -57,4 +61,6 @@ def make_private(directory: Path) -> Path:
         raise UsageError(f"the directory {directory} belongs to another user")
     if stat.S_IMODE(status.st_mode) & 0o022:
         raise UsageError(f"others may write to {directory}; protect it with: chmod 700 {directory}")
+    if stat.S_IMODE(status.st_mode) & 0o077 and not os.listdir(directory):
+        directory.chmod(0o700)
     return directory

@@ -21,6 +21,7 @@ from cloudfs.daemon.lock import locked
 from cloudfs.daemon.mountinfo import mounted_at, read_mounts
 from cloudfs.daemon.notify import Notifier
 from cloudfs.daemon.parts import Parts, build, root_attributes, with_attributes
+from cloudfs.daemon.privacy import keep_private
 from cloudfs.daemon.registry import Registry
 from cloudfs.daemon.request import MountRequest
 from cloudfs.daemon.stores import open_store
@@ -31,6 +32,7 @@ _log = logging.getLogger(__name__)
 
 def serve(request: MountRequest, ready: Callable[[], None]) -> None:
     """Mount, call ``ready`` once it is usable, and serve until it is unmounted. Raises `UsageError`."""
+    keep_private()
     with locked(request.state_dir, request.mountpoint):
         # What was imported lives for ever, and requests leave little behind: collecting seldom saves CPU.
         gc.freeze()

@@ -69,6 +69,16 @@ def test_a_private_directory_is_made_once(tmp_path: Path) -> None:
         assert stat.S_IMODE(wanted.stat().st_mode) == 0o700
 
 
+def test_an_empty_directory_that_was_made_for_us_becomes_private(tmp_path: Path) -> None:
+    empty, used = tmp_path / "empty", tmp_path / "used"
+    for directory in (empty, used):
+        directory.mkdir(mode=0o755)
+    (used / "of somebody else").touch()
+    make_private(empty)
+    make_private(used)
+    assert [stat.S_IMODE(directory.stat().st_mode) for directory in (empty, used)] == [0o700, 0o755]
+
+
 def test_a_directory_others_can_write_to_is_refused(tmp_path: Path) -> None:
     tmp_path.chmod(0o777)
     with pytest.raises(UsageError, match="others may write to"):
