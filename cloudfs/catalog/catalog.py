@@ -37,16 +37,19 @@ class Catalog:
         self.stagings = Stagings(self.database, self.pieces)
         self._held: dict[int, int] = {}
         self._orphans: set[int] = set()
-        with self.database:
-            self._introduce(source, root)
+        try:
+            with self.database:
+                self._introduce(source, root)
+        except BaseException:
+            self.close()
+            raise
         self.uuid: str = self.database.value("SELECT value FROM meta WHERE key = 'uuid'")
 
     def _introduce(self, source: str, root: tuple[int, int, int]) -> None:
         known = self.database.value("SELECT value FROM meta WHERE key = 'source'")
         if known is None:
-            self.database.executemany(
-                "INSERT INTO meta (key, value) VALUES (?, ?)", [("source", source), ("uuid", uuid.uuid4().hex)]
-            )
+            self.remember("source", source)
+            self.remember("uuid", uuid.uuid4().hex)
             self._make_root(root)
         elif known != source:
             raise UsageError(f"this state directory belongs to {known}, not to {source}; choose another state_dir")

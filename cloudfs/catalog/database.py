@@ -1,9 +1,10 @@
 """The SQLite file under the catalogue: how it is opened, how it commits, how it reaches the disk.
 
-One connection serves the mount, on the trio thread: in WAL mode with ``synchronous=NORMAL`` a commit is a write to
-the page cache, which survives ``kill -9`` and costs microseconds. What can really block has its own thread: `sync`
-makes everything committed survive a power cut, and `checkpoint` moves the log into the database through a second
-connection. The ``unix-excl`` VFS lets the two share the log without system calls and keeps other processes out.
+One connection serves the mount, on the trio thread. A transaction ends with a record in the `RedoLog`: a write to the
+page cache, which survives ``kill -9`` and costs microseconds. SQLite commits what came together in a moment: in WAL
+mode with ``synchronous=NORMAL``, which waits for no disk either. What can really block has its own thread: `sync` makes
+everything committed survive a power cut, and `checkpoint` moves SQLite's log into the database through a second
+connection. The ``unix-excl`` VFS lets the two share that log without system calls and keeps other processes out.
 """
 
 from __future__ import annotations
@@ -11,19 +12,21 @@ from __future__ import annotations
 import contextlib
 import os
 import sqlite3
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from pathlib import Path
 from types import TracebackType
 from typing import Any
 
 import trio
 
+from cloudfs.catalog.redo import RedoLog, Statement
 from cloudfs.catalog.schema import SCHEMA, SCHEMA_VERSION
 from cloudfs.errors import UsageError
 
 CHECKPOINT_BYTES = 8 << 20
 """A log longer than this is moved into the database."""
-_LAZY_SECONDS = 0.02
+_MOMENT = 0.05
+"""Seconds that a transaction of SQLite stays open for more."""
 _SYNC_SECONDS = 0.5
 """What waits for the disk, and nobody waits for, waits so long for company."""
 
@@ -32,9 +35,9 @@ DurableStep = Callable[[str], None]
 
 
 class Database:
-    """The catalogue's connection. ``with database:`` is a transaction; they nest, and only the outermost commits.
+    """The catalogue's connection. ``with database:`` is a transaction; they nest, and only the outermost ends it.
 
-    Not safe for use by several threads, except `sync` and `checkpoint`.
+    What has ended survives ``kill -9``. Not safe for use by several threads, except `sync` and `checkpoint`.
     """
 
     def __init__(self, path: Path, durable_step: DurableStep) -> None:
@@ -43,31 +46,34 @@ class Database:
         self._durable_step = durable_step
         self._depth = 0
         self._undo: list[Callable[[], None]] = []
-        self._open = False
         self._opened = trio.Event()
         self._commits = 0
         self._commits_synced = 0
         self._syncing = trio.Lock()
         self._once_synced: list[Callable[[], None]] = []
         self._expected = trio.Event()
+        self._done: list[Statement] = []
+        self._logged = 0
+        self._began = 0
         self._connection = self._connect()
-        self.execute = self._connection.execute
-        self.executemany = self._connection.executemany
+        self._run = self._connection.execute
         self._configure()
+        self._redo = RedoLog(Path(f"{path}-redo"))
+        self._resume()
 
     def _connect(self) -> sqlite3.Connection:
         uri = f"{self._path.absolute().as_uri()}?vfs=unix-excl"
         return sqlite3.connect(uri, uri=True, isolation_level=None, cached_statements=512, check_same_thread=False)
 
     def _configure(self) -> None:
-        self.execute("PRAGMA page_size = 2048")
-        self.execute("PRAGMA journal_mode = WAL")
-        self.execute("PRAGMA synchronous = NORMAL")
-        self.execute("PRAGMA wal_autocheckpoint = 0")
-        self.execute(f"PRAGMA journal_size_limit = {2 * CHECKPOINT_BYTES}")
-        self.execute("PRAGMA cache_size = -24576")
-        self.execute("PRAGMA temp_store = MEMORY")
-        (version,) = self.execute("PRAGMA user_version").fetchone()
+        self._run("PRAGMA page_size = 2048")
+        self._run("PRAGMA journal_mode = WAL")
+        self._run("PRAGMA synchronous = NORMAL")
+        self._run("PRAGMA wal_autocheckpoint = 0")
+        self._run(f"PRAGMA journal_size_limit = {2 * CHECKPOINT_BYTES}")
+        self._run("PRAGMA cache_size = -24576")
+        self._run("PRAGMA temp_store = MEMORY")
+        (version,) = self._run("PRAGMA user_version").fetchone()
         if version == 0:
             self._connection.executescript(f"BEGIN; {SCHEMA} PRAGMA user_version = {SCHEMA_VERSION}; COMMIT;")
             os.chmod(self._path, 0o600)
@@ -77,9 +83,29 @@ class Database:
                 f"{SCHEMA_VERSION}); use that version, or choose another state_dir"
             )
 
+    def _resume(self) -> None:
+        """What a killed process had done, and not committed, is done again."""
+        self._done = self._redo.resume(int(self.value("SELECT value FROM meta WHERE key = 'epoch'") or 1))
+        self._logged = len(self._done)
+        self._begin()
+
+    def execute(self, sql: str, parameters: Sequence[Any] | Mapping[str, Any] = ()) -> sqlite3.Cursor:
+        """One statement. A change outside of a transaction is one of its own. SQL must not ask for time or chance."""
+        if sql[0] != "S":
+            if not self._depth:
+                with self:
+                    return self.execute(sql, parameters)
+            self._done.append((sql, parameters))
+        return self._run(sql, parameters)
+
+    def executemany(self, sql: str, rows: Iterable[Sequence[Any]]) -> None:
+        """One statement for each row."""
+        for row in rows:
+            self.execute(sql, row)
+
     def value(self, sql: str, parameters: Iterable[Any] = ()) -> Any:
         """The first column of the first row, None without a row."""
-        row = self.execute(sql, tuple(parameters)).fetchone()
+        row = self._run(sql, tuple(parameters)).fetchone()
         return None if row is None else row[0]
 
     def when_rolled_back(self, callback: Callable[[], None]) -> None:
@@ -87,8 +113,10 @@ class Database:
         self._undo.append(callback)
 
     def __enter__(self) -> None:
-        if self._depth == 0 and not self._open:
-            self.execute("BEGIN")
+        if self._depth == 0:
+            if not self._connection.in_transaction:
+                self._begin()
+            self._began = len(self._done)
         self._depth += 1
 
     def __exit__(
@@ -98,13 +126,13 @@ class Database:
         if self._depth:
             return
         if kind is None:
-            self._commit()
+            self._end()
         else:
             self._roll_back()
 
     @contextlib.contextmanager
     def lazily(self) -> Iterator[None]:
-        """A transaction for what promises nothing yet: committed with the next one, or a moment later."""
+        """A transaction that promises nothing yet: it survives ``kill -9`` with the next one, or a moment later."""
         self.__enter__()
         try:
             yield
@@ -114,34 +142,69 @@ class Database:
                 self._roll_back()
             raise
         self._depth -= 1
-        if not self._depth and not self._open:
-            self._open = True
-            self._opened.set()
+
+    def _begin(self) -> None:
+        """Of SQLite's transaction, with what it has to have if it is not the first try."""
+        self._run("BEGIN")
+        for sql, parameters in self._done:
+            self._run(sql, parameters)
+        self._opened.set()
+
+    def _end(self) -> None:
+        """What was done so far survives ``kill -9`` from here on."""
+        if self._logged == len(self._done):
+            return
+        try:
+            self._redo.append(self._done[self._logged :])
+        except BaseException:
+            self._roll_back()
+            raise
+        self._logged = len(self._done)
+        self._durable_step("done")
+        if self._redo.is_long:
+            with contextlib.suppress(sqlite3.Error):
+                self._commit()
 
     def _commit(self) -> None:
-        self._open = False
-        self.execute("COMMIT")
+        """An epoch ends. If that fails, on a full disk, it goes on: nothing is lost, and the next time may do it."""
+        epoch = self._redo.epoch + 1
+        try:
+            self._run("INSERT OR REPLACE INTO meta (key, value) VALUES ('epoch', ?)", (str(epoch),))
+            self._run("COMMIT")
+        except sqlite3.Error:
+            if not self._connection.in_transaction:
+                self._begin()
+            raise
+        self._redo.begin(epoch)
+        self._done.clear()
+        self._logged = 0
         self._commits += 1
         self._durable_step("commit")
 
     def _roll_back(self) -> None:
-        self._open = False
-        self.execute("ROLLBACK")
+        """What did not end has not happened; what came before it has."""
+        del self._done[self._began :]
+        if self._connection.in_transaction:
+            self._run("ROLLBACK")
+        self._begin()
         for callback in self._undo:
             callback()
 
     def settle(self) -> None:
-        """Commit what was done in `lazily` transactions so far."""
-        if self._open and self._depth == 0:
+        """Commit what ended so far, and what was done `lazily`."""
+        if self._depth == 0 and self._connection.in_transaction:
             self._commit()
 
     async def settle_forever(self) -> None:
-        """No lazy transaction stays open for longer than a moment."""
+        """No transaction stays open for longer than a moment."""
         while True:
             await self._opened.wait()
-            await trio.sleep(_LAZY_SECONDS)
+            await trio.sleep(_MOMENT)
             self._opened = trio.Event()
-            self.settle()
+            try:
+                self.settle()
+            except sqlite3.Error:
+                self._opened.set()
 
     async def synced(self) -> None:
         """Return when everything done so far survives a power cut. Who calls at the same time shares the wait."""
@@ -221,6 +284,7 @@ class Database:
 
     def close(self) -> None:
         self._connection.close()
+        self._redo.close()
 
 
 def _checkpoint(connection: sqlite3.Connection, mode: str) -> None:

@@ -45,12 +45,12 @@ def test_only_its_owner_may_read_it(catalog: Catalog, tmp_path: Path) -> None:
     assert (tmp_path / "catalog.db").stat().st_mode & 0o777 == 0o600
 
 
-def test_transactions_nest_and_the_outermost_commits(catalog: Catalog, maker: Maker, steps: list[str]) -> None:
+def test_transactions_nest_and_the_outermost_ends_them(catalog: Catalog, maker: Maker, steps: list[str]) -> None:
     steps.clear()
     with catalog:
         maker.new(b"a")
         assert steps == []
-    assert steps == ["commit"]
+    assert steps == ["done"]
 
 
 def test_a_failure_takes_the_whole_transaction_back(catalog: Catalog, maker: Maker) -> None:
@@ -60,13 +60,13 @@ def test_a_failure_takes_the_whole_transaction_back(catalog: Catalog, maker: Mak
     assert catalog.links.find(ROOT, b"a") is None
 
 
-def test_a_lazy_transaction_is_committed_with_the_next(catalog: Catalog, maker: Maker, steps: list[str]) -> None:
+def test_a_lazy_transaction_ends_with_the_next(catalog: Catalog, maker: Maker, steps: list[str]) -> None:
     steps.clear()
     with catalog.lazily():
         maker.new(b"a")
     assert steps == []
     maker.new(b"b")
-    assert steps == ["commit"]
+    assert steps == ["done"]
 
 
 def test_a_lazy_transaction_can_be_settled(reopen: Open, steps: list[str]) -> None:
