@@ -108,5 +108,5 @@ def docs(session: nox.Session) -> None:
 
 @nox.session
 def bench(session: nox.Session) -> None:
-    """Compare cloudfs with the floor, an empty file system; `nox -s bench -- --help` for the options."""
-    session.run(str(TOOLS / "python"), "-m", "benchmarks.mount", *session.posargs, external=True)
+    """Compare cloudfs with its peers and with no file system at all; `nox -s bench -- --help` for the options."""
+    session.run(str(TOOLS / "python"), "-m", "benchmarks", *session.posargs, external=True)

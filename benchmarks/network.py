@@ -27,7 +27,7 @@ from benchmarks import bare
 from benchmarks.peers import PEERS, Peer
 from benchmarks.process import cpu_seconds, peak_resident_bytes
 from benchmarks.results import machine
-from benchmarks.sources import make_big_files, make_tree
+from benchmarks.sources import make_big_file, make_tree
 from benchmarks.systems import Mounted
 from cloudfs.quantities import parse_duration
 from tests.servers.proxy import Proxy
@@ -35,6 +35,7 @@ from tests.servers.proxy import bandwidth as parse_bandwidth
 from tests.servers.swift import Swift, SwiftCluster
 
 TOOL_TIMEOUT = 600.0
+BIG = 512 << 20
 RANDOM_READS = 100
 PATCH = 4096
 FLOOR = "bare loop"
@@ -180,7 +181,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
             rate = parse_bandwidth(None, None, options.bandwidth)  # type: ignore[arg-type]
             proxy = Proxy(swift.address, latency=parse_duration(options.latency), bandwidth=rate)
             swift = swift.at(stack.enter_context(proxy).url)
-        sources = Sources(make_tree(place / "tree"), joined(make_big_files(place / "parts"), place / "big"))
+        sources = Sources(make_tree(place / "tree"), make_big_file(place / "big", BIG))
         peers = [PEERS[name] for name in options.systems]
         medians = compare(peers, swift, sources, options.rounds, place)
     print(markdown(medians))
@@ -189,15 +190,6 @@ def main(arguments: Sequence[str] | None = None) -> int:
         result = {"machine": machine(), "rounds": options.rounds, "line": line, "medians": medians}
         options.json.write_text(json.dumps(result, indent=2) + "\n")
     return 0
-
-
-def joined(directory: Path, file: Path) -> Path:
-    """The files of a directory as one, which takes their place."""
-    with open(file, "wb") as whole:
-        for part in sorted(directory.iterdir()):
-            whole.write(part.read_bytes())
-    shutil.rmtree(directory)
-    return file
 
 
 if __name__ == "__main__":

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import os
 import platform
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from importlib.metadata import version as version_of
 from statistics import median
@@ -12,87 +12,120 @@ from statistics import median
 import cloudfs
 
 FLOOR = "floor"
+LOOPS = "bare loops"
 SUBJECT = "cloudfs"
+NOT_PEERS = (FLOOR, LOOPS, SUBJECT, "cloudfs-local", "disk")
 
 
 @dataclass(frozen=True, slots=True)
 class Measurement:
-    """One command in one fresh mount. Without a driver, ``cpu_seconds`` and ``peak_bytes`` are 0."""
+    """One work, done once by one system. Without a driver, ``cpu_seconds`` and ``peak_bytes`` are 0."""
 
+    line: str
+    """To the server."""
+    work: str
     system: str
     seconds: float
     """Until the tool returned."""
     stored_seconds: float
     """From then until everything was stored."""
+    requests: int
+    """Until everything was stored, as all below."""
+    sent_bytes: int
+    """Of bodies, to the server."""
     cpu_seconds: float
-    """Of the driver, until the tool returned."""
+    """Of the driver."""
     peak_bytes: int
-    """The driver's largest resident size, until everything was stored."""
-
-
-@dataclass(frozen=True, slots=True)
-class Comparison:
-    """One kind of work: the median `Measurement` of every system, in the order they took part.
-
-    ``limit`` is how many times the floor's seconds cloudfs may take.
-    """
-
-    work: str
-    limit: float
-    medians: Sequence[Measurement]
-
-    def ratio(self, system: str) -> float | None:
-        """Seconds in floors; None if the floor or the system took no part."""
-        seconds = {each.system: each.seconds for each in self.medians}
-        return seconds[system] / seconds[FLOOR] if {system, FLOOR} <= seconds.keys() else None
+    """The driver's largest resident size."""
+    failure: str = ""
+    """Why it is not the whole of it; the figures are of what was done."""
+    runs: int = 1
 
     @property
-    def within_limit(self) -> bool:
-        ratio = self.ratio(SUBJECT)
-        return ratio is None or ratio <= self.limit
+    def total(self) -> float:
+        """Seconds until everything was stored."""
+        return self.seconds + self.stored_seconds
 
 
-def median_of(rounds: Sequence[Measurement]) -> Measurement:
-    """The median of each figure by itself, over measurements of one system."""
+class Table:
+    """The median `Measurement` of every line, work and system."""
+
+    def __init__(self, measured: Iterable[Measurement]) -> None:
+        runs: dict[tuple[str, str], dict[str, list[Measurement]]] = {}
+        for each in measured:
+            runs.setdefault((each.line, each.work), {}).setdefault(each.system, []).append(each)
+        self.medians: Mapping[tuple[str, str], Mapping[str, Measurement]] = {
+            key: {system: median_of(found) for system, found in systems.items()} for key, systems in runs.items()
+        }
+
+    def find(self, line: str, work: str, system: str) -> Measurement | None:
+        """None if it took no part, or failed."""
+        found = self.medians.get((line, work), {}).get(system)
+        return None if found is None or found.failure else found
+
+    def best_peer(self, line: str, work: str, *, stored: bool) -> float | None:
+        """Seconds of the fastest peer until its tool returned, or until everything was stored."""
+        peers = (each for each in self.medians.get((line, work), {}).values() if each.system not in NOT_PEERS)
+        return min((each.total if stored else each.seconds for each in peers if not each.failure), default=None)
+
+    def markdown(self) -> str:
+        """Ratios first: they travel between machines, seconds do not."""
+        lines = [
+            "| line | work | system | × floor | × best peer | × best peer, stored | × bare loops | seconds"
+            " | until stored | requests | MB sent | driver CPU, s | driver peak, MiB | runs |",
+            f"|---|---|---|{'--:|' * 11}",
+        ]
+        lines += [self._row(each) for systems in self.medians.values() for each in systems.values()]
+        return "\n".join(lines)
+
+    def _row(self, each: Measurement) -> str:
+        here = each.line, each.work
+        floor, loops = self.find(*here, FLOOR), self.find(*here, LOOPS)
+        ratios = [
+            (each.seconds, floor and floor.seconds),
+            (each.seconds, self.best_peer(*here, stored=False)),
+            (each.total, self.best_peer(*here, stored=True)),
+            (each.total, loops and loops.total),
+        ]
+        cells = [
+            *(*here, each.system),
+            *("" if each.failure or not other else f"{mine / other:.2f}" for mine, other in ratios),
+            each.failure or f"{each.seconds:.2f}",
+            f"+{each.stored_seconds:.2f}",
+            f"{each.requests:,}",
+            f"{each.sent_bytes / 1e6:.1f}",
+            f"{each.cpu_seconds:.2f}",
+            f"{each.peak_bytes / 2**20:.0f}",
+            str(each.runs),
+        ]
+        return f"| {' | '.join(cells)} |"
+
+
+def median_of(runs: Sequence[Measurement]) -> Measurement:
+    """The median of each figure by itself, over what one system did; failures count only if there is nothing else."""
+    whole = [each for each in runs if not each.failure] or runs
+    first = whole[0]
     return Measurement(
-        rounds[0].system,
-        median(each.seconds for each in rounds),
-        median(each.stored_seconds for each in rounds),
-        median(each.cpu_seconds for each in rounds),
-        round(median(each.peak_bytes for each in rounds)),
+        first.line,
+        first.work,
+        first.system,
+        median(each.seconds for each in whole),
+        median(each.stored_seconds for each in whole),
+        round(median(each.requests for each in whole)),
+        round(median(each.sent_bytes for each in whole)),
+        median(each.cpu_seconds for each in whole),
+        round(median(each.peak_bytes for each in whole)),
+        first.failure,
+        len(whole),
     )
 
 
-def markdown(comparisons: Iterable[Comparison]) -> str:
-    """Ratios first: they travel between machines, seconds do not."""
-    lines = [
-        "| work | system | × floor | limit | seconds | until stored | driver CPU, s | driver peak, MiB |",
-        "|---|---|--:|--:|--:|--:|--:|--:|",
-    ]
-    lines += [_row(comparison, each) for comparison in comparisons for each in comparison.medians]
-    return "\n".join(lines)
-
-
-def _row(comparison: Comparison, each: Measurement) -> str:
-    ratio = comparison.ratio(each.system)
-    cells = [
-        comparison.work,
-        each.system,
-        "" if ratio is None else f"{ratio:.2f}",
-        f"{comparison.limit:.2f}" if each.system == SUBJECT else "",
-        f"{each.seconds:.2f}",
-        f"+{each.stored_seconds:.2f}",
-        f"{each.cpu_seconds:.2f}",
-        f"{each.peak_bytes / 2**20:.0f}",
-    ]
-    return f"| {' | '.join(cells)} |"
-
-
-def machine() -> dict[str, str | int | None]:
-    """What the seconds depend on."""
+def machine() -> dict[str, str | int | float | None]:
+    """What the seconds depend on; ``load`` is what else the machine had to do in the last minute."""
     return {
         "kernel": platform.release(),
         "processors": os.cpu_count(),
+        "load": round(os.getloadavg()[0], 2),
         "python": platform.python_version(),
         "pyfuse3": version_of("pyfuse3"),
         "cloudfs": cloudfs.__version__,

@@ -4,34 +4,74 @@ from __future__ import annotations
 
 import os
 import random
+import subprocess
 from collections.abc import Sequence
+from dataclasses import dataclass
 from pathlib import Path
 
-BIG_FILES = 4
-BIG_FILE_SIZE = 128 << 20
-
 TREE_FILES = 2_450
-TREE_BYTES = 99_000_000
-FILES_IN_A_DIRECTORY = 35
+MEAN_SIZE = 99_000_000 / TREE_FILES
 SMALLEST, LARGEST = 1_000, 200_000
 """Bytes of one file of the tree."""
-
+FILES_IN_A_DIRECTORY = 35
 SPRING_2020_NS = 1_585_000_000_000_000_000
+_ME = {
+    **{
+        f"GIT_{role}_{key}": value for role in ("AUTHOR", "COMMITTER") for key, value in (("NAME", "b"), ("EMAIL", "b"))
+    },
+    "GIT_AUTHOR_DATE": "2020-03-23T00:00:00Z",
+    "GIT_COMMITTER_DATE": "2020-03-23T00:00:00Z",
+    "GIT_CONFIG_GLOBAL": os.devnull,
+}
 
 
-def make_big_files(place: Path) -> Path:
-    """Four files of 128 MiB that do not compress."""
-    place.mkdir(parents=True)
+@dataclass(frozen=True, slots=True)
+class Sizes:
+    """How much there is to do: bytes of the big file, files of the tree, names in one directory."""
+
+    big: int
+    tree: int
+    names: int
+
+
+@dataclass(frozen=True, slots=True)
+class Sources:
+    """Where it is."""
+
+    sizes: Sizes
+    big: Path
+    """It does not compress."""
+    tree: Path
+    archive: Path
+    """The tree as a tar file."""
+    repository: Path
+    """The tree as a bare git repository of one commit."""
+
+
+def make_sources(place: Path, sizes: Sizes) -> Sources:
+    """``place`` is an empty directory."""
+    big, tree = make_big_file(place / "big.bin", sizes.big), make_tree(place / "tree", sizes.tree)
+    archive, repository = place / "tree.tar", place / "repository.git"
+    _run("tar", "--create", "--directory", str(tree), "--file", str(archive), ".")
+    for arguments in (["init", "--quiet"], ["add", "."], ["commit", "--quiet", "--message=tree"]):
+        _run("git", f"--git-dir={repository}", f"--work-tree={tree}", *arguments)
+    _run("git", f"--git-dir={repository}", "config", "core.bare", "true")
+    return Sources(sizes, big, tree, archive, repository)
+
+
+def make_big_file(file: Path, size: int) -> Path:
+    """``size`` bytes, to the next lower MiB, that do not compress."""
     chance = random.Random("big")
-    for number in range(BIG_FILES):
-        (place / f"{number}.bin").write_bytes(chance.randbytes(BIG_FILE_SIZE))
-    return place
+    with open(file, "wb") as opened:
+        for _ in range(size >> 20):
+            opened.write(chance.randbytes(1 << 20))
+    return file
 
 
-def make_tree(place: Path) -> Path:
-    """2,450 files of 1 to 200 KB, 99 MB together, in 70 directories, with old times and both usual modes."""
+def make_tree(place: Path, files: int = TREE_FILES) -> Path:
+    """Files of 1 to 200 KB, 40 KB in the mean, 35 in a directory, with old times and both usual modes."""
     chance = random.Random("tree")
-    for number, size in enumerate(tree_sizes(chance)):
+    for number, size in enumerate(tree_sizes(chance, files)):
         shelf = number // FILES_IN_A_DIRECTORY
         directory = place / f"part-{shelf // 10}" / f"shelf-{shelf:02}"
         directory.mkdir(parents=True, exist_ok=True)
@@ -43,9 +83,12 @@ def make_tree(place: Path) -> Path:
     return place
 
 
-def tree_sizes(chance: random.Random) -> Sequence[int]:
-    """Many small ones and a few large, as in a home directory; their sum is `TREE_BYTES` to within a percent."""
-    mean = TREE_BYTES / TREE_FILES
-    drawn = [chance.expovariate(1 / mean) for _ in range(TREE_FILES)]
-    scale = TREE_BYTES / sum(min(max(size, SMALLEST), LARGEST) for size in drawn)
+def tree_sizes(chance: random.Random, files: int = TREE_FILES) -> Sequence[int]:
+    """Many small ones and a few large, as in a home directory; their mean is `MEAN_SIZE` to within a percent."""
+    drawn = [chance.expovariate(1 / MEAN_SIZE) for _ in range(files)]
+    scale = MEAN_SIZE * files / sum(min(max(size, SMALLEST), LARGEST) for size in drawn)
     return [int(min(max(size * scale, SMALLEST), LARGEST)) for size in drawn]
+
+
+def _run(*command: str) -> None:
+    subprocess.run(command, check=True, env={**os.environ, **_ME}, stdout=subprocess.DEVNULL)

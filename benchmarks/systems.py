@@ -68,7 +68,7 @@ class Floor:
 class Cloudfs:
     """cloudfs over a directory of the same disk, with its default options."""
 
-    name = "cloudfs"
+    name = "cloudfs-local"
 
     @contextlib.contextmanager
     def mounted(self, place: Path) -> Iterator[Mounted]:
@@ -81,9 +81,6 @@ class Cloudfs:
         with driver(mount, mountpoint) as pid:
             yield Mounted(mountpoint, pid, lambda: run([*command, "wait", str(mountpoint)]))
             run([*command, "umount", str(mountpoint)])
-
-
-SYSTEMS: Mapping[str, System] = {system.name: system for system in (Disk(), Floor(), Cloudfs())}
 
 
 @contextlib.contextmanager

@@ -45,6 +45,7 @@ missing_packages() {
     command -v setfacl >/dev/null || echo acl
     command -v sqlite3 >/dev/null || echo sqlite3
     command -v memcached >/dev/null || echo memcached
+    command -v s3fs >/dev/null || echo s3fs
 }
 
 install_packages() {

@@ -1,40 +1,53 @@
-from benchmarks.results import Comparison, Measurement, markdown, median_of
+from dataclasses import replace
 
+from benchmarks.results import FLOOR, LOOPS, SUBJECT, Measurement, Table, median_of
 
-def measurement(system: str, seconds: float) -> Measurement:
-    return Measurement(system, seconds, stored_seconds=0.5, cpu_seconds=0.25, peak_bytes=64 << 20)
+ONE = Measurement("near", "tar", SUBJECT, 2.0, 1.0, 10, 1_000_000, 0.25, 64 << 20)
 
 
 def test_medians_are_of_each_figure_by_itself() -> None:
-    rounds = [
-        Measurement("cloudfs", 1.0, 30.0, 0.3, 100),
-        Measurement("cloudfs", 2.0, 10.0, 0.2, 300),
-        Measurement("cloudfs", 9.0, 20.0, 0.1, 200),
+    runs = [
+        replace(ONE, seconds=1.0, stored_seconds=30.0, requests=1),
+        replace(ONE, seconds=2.0, stored_seconds=10.0, requests=3),
+        replace(ONE, seconds=9.0, stored_seconds=20.0, requests=2),
     ]
-    assert median_of(rounds) == Measurement("cloudfs", 2.0, 20.0, 0.2, 200)
+    assert median_of(runs) == replace(ONE, seconds=2.0, stored_seconds=20.0, requests=2, runs=3)
 
 
-def test_the_ratio_is_in_floors() -> None:
-    comparison = Comparison("tar", 1.5, [measurement("floor", 0.4), measurement("cloudfs", 0.6)])
-    assert comparison.ratio("cloudfs") == 0.6 / 0.4
-    assert comparison.ratio("floor") == 1.0
+def test_a_failed_run_counts_only_if_there_is_no_other() -> None:
+    failed = replace(ONE, seconds=60.0, failure="not done in 60 seconds")
+    assert median_of([failed, ONE]) == ONE
+    assert median_of([failed]).failure == failed.failure
 
 
-def test_only_cloudfs_is_held_to_the_limit() -> None:
-    floor = measurement("floor", 1.0)
-    assert Comparison("tar", 1.5, [floor, measurement("cloudfs", 1.5), measurement("other", 9.0)]).within_limit
-    assert not Comparison("tar", 1.5, [floor, measurement("cloudfs", 1.51)]).within_limit
+def test_who_failed_is_nobodys_peer() -> None:
+    table = Table([ONE, replace(ONE, system="rclone", seconds=0.1, failure="broken"), replace(ONE, system="s3fs")])
+    assert table.find("near", "tar", "rclone") is None
+    assert table.best_peer("near", "tar", stored=False) == 2.0
+    assert table.best_peer("near", "tar", stored=True) == 3.0
 
 
-def test_without_a_floor_there_is_no_ratio_and_no_verdict() -> None:
-    comparison = Comparison("tar", 1.5, [measurement("cloudfs", 9.0)])
-    assert comparison.ratio("cloudfs") is None
-    assert comparison.within_limit
+def test_neither_floors_nor_cloudfs_are_peers() -> None:
+    assert (
+        Table([ONE, replace(ONE, system=FLOOR), replace(ONE, system=LOOPS)]).best_peer("near", "tar", stored=False)
+        is None
+    )
 
 
 def test_the_table_has_ratios_before_seconds() -> None:
-    comparison = Comparison("tar", 1.5, [measurement("floor", 0.4), measurement("cloudfs", 0.5)])
-    assert markdown([comparison]).splitlines()[2:] == [
-        "| tar | floor | 1.00 |  | 0.40 | +0.50 | 0.25 | 64 |",
-        "| tar | cloudfs | 1.25 | 1.50 | 0.50 | +0.50 | 0.25 | 64 |",
-    ]
+    table = Table(
+        [
+            replace(ONE, system=FLOOR, seconds=1.0, stored_seconds=0.0),
+            ONE,
+            replace(ONE, system="rclone", seconds=4.0, stored_seconds=2.0),
+        ]
+    )
+    assert table.markdown().splitlines()[3] == (
+        "| near | tar | cloudfs | 2.00 | 0.50 | 0.50 |  | 2.00 | +1.00 | 10 | 1.0 | 0.25 | 64 | 1 |"
+    )
+
+
+def test_a_failure_stands_where_its_seconds_would() -> None:
+    row = Table([replace(ONE, failure="not done in 60 seconds")]).markdown().splitlines()[2]
+    assert "| not done in 60 seconds |" in row
+    assert "| 2.00 |" not in row

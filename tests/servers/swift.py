@@ -24,7 +24,7 @@ from pathlib import Path
 import click
 import httpx
 
-from tests.servers.swift_files import ACCOUNT, KEY, OPTIONAL, USER, Ports, back_end, front_end, write_common
+from tests.servers.swift_files import ACCOUNT, KEY, OPTIONAL, PLAIN, USER, Extras, Ports, back_end, front_end, write_common
 
 _PATIENCE = 60.0
 _MEMORY_NEEDED = 2 << 30
@@ -69,7 +69,7 @@ class SwiftCluster:
         self._directory = directory
         self._stack = ExitStack()
         self._ports = Ports(*(_free_port() for _ in range(4)))
-        self._fronts: dict[frozenset[str], Swift] = {}
+        self._fronts: dict[tuple[frozenset[str], Extras], Swift] = {}
 
     def __enter__(self) -> SwiftCluster:
         with self._stack:
@@ -80,11 +80,11 @@ class SwiftCluster:
     def __exit__(self, *_: object) -> None:
         self._stack.close()
 
-    def front(self, without: Collection[str] = (), port: int = 0) -> Swift:
-        """A front end without some of `OPTIONAL`; the same one each time."""
-        key = frozenset(without)
+    def front(self, without: Collection[str] = (), port: int = 0, extras: Extras = PLAIN) -> Swift:
+        """A front end without some of `OPTIONAL`, and with these extras; the same one each time."""
+        key = frozenset(without), extras
         if key not in self._fronts:
-            self._fronts[key] = self._start_front(key, port or _free_port())
+            self._fronts[key] = self._start_front(*key, port or _free_port())
         return self._fronts[key]
 
     def _start(self) -> None:
@@ -100,9 +100,9 @@ class SwiftCluster:
         for port in (self._ports.account, self._ports.container, self._ports.object, self._ports.memcached):
             _wait_for_port(port)
 
-    def _start_front(self, without: frozenset[str], port: int) -> Swift:
-        name = "-".join(["proxy", *sorted(without)])
-        text = front_end(self._directory, port, self._ports.memcached, getpass.getuser(), without)
+    def _start_front(self, without: frozenset[str], extras: Extras, port: int) -> Swift:
+        name = "-".join(["proxy", *sorted(without), *(["extra"] if extras != PLAIN else [])])
+        text = front_end(self._directory, port, self._ports.memcached, getpass.getuser(), without, extras)
         self._serve(name, text, "proxy")
         _wait_for_port(port)
         swift = Swift(f"http://127.0.0.1:{port}")
