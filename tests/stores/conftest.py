@@ -154,7 +154,7 @@ def swift(without: Collection[str] = (), prefix: str = "", **options: int) -> Ca
 
     def make(cluster: SwiftCluster) -> Bench:
         box = Box.make(cluster, without)
-        return Bench.of(lambda: box.store(prefix, **options), STRIDE)
+        return Bench.of(lambda: box.store(prefix, **options), STRIDE, swaps=False)
 
     return make
 

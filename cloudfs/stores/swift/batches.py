@@ -10,12 +10,13 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 
 from cloudfs.errors import BrokenAnswer, StoreError
-from cloudfs.stores.parallel import in_parallel, settled
+from cloudfs.stores.parallel import in_parallel
 from cloudfs.stores.swift.account import Offer
 from cloudfs.stores.swift.bulk import NewObject, delete_many, store_many
 from cloudfs.stores.swift.container import SwiftContainer
 from cloudfs.stores.swift.content import Content
 from cloudfs.stores.swift.gather import Gatherer
+from cloudfs.stores.unbroken import unbroken
 
 _SMALL = 128 << 10
 """Bytes of a file that may go into an archive."""
@@ -43,7 +44,7 @@ class Batches:
             new = NewObject(name, content.body, content.md5, content.headers)
             await self._puts.call(new, weight=content.size + 2048)
         else:
-            await settled(
+            await unbroken(
                 lambda: self._container.put(name, content.body, content.headers, md5=content.md5, exclusive=True)
             )
 
@@ -57,12 +58,12 @@ class Batches:
     # --- putting ---------------------------------------------------------------------------------------------------
 
     async def _put_one(self, new: NewObject) -> str:
-        return await settled(
+        return await unbroken(
             lambda: self._container.put(new.name, new.content, new.headers, md5=new.md5, exclusive=True)
         )
 
     async def _put_many(self, objects: Sequence[NewObject]) -> Sequence[str | Exception]:
-        return await settled(lambda: self._put_archive(objects))
+        return await unbroken(lambda: self._put_archive(objects))
 
     async def _put_archive(self, objects: Sequence[NewObject]) -> Sequence[str | Exception]:
         there = await self._listed(objects)
@@ -114,7 +115,7 @@ class Batches:
         return True
 
     async def _delete_many(self, names: Sequence[str]) -> Sequence[bool | Exception]:
-        await settled(lambda: delete_many(self._container.account, self._container, names, self._offer.bulk_delete))
+        await unbroken(lambda: delete_many(self._container.account, self._container, names, self._offer.bulk_delete))
         return [True] * len(names)
 
 

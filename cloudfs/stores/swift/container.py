@@ -162,17 +162,19 @@ class SwiftContainer:
     ) -> str:
         """Store an object; its etag. ``md5`` is checked by Swift before anything becomes visible.
 
-        With ``exclusive`` an object that is there already is `VersionMismatch`. `QuotaExceeded`.
+        With ``exclusive`` an object that is there already is `VersionMismatch`. `QuotaExceeded`. `BrokenAnswer` if
+        nothing was stored; `Unavailable` if it may have been, or something newer is there.
         """
         sent = {**headers, **({"ETag": md5} if md5 else {}), **({"If-None-Match": "*"} if exclusive else {})}
-        answer = await self._put_again(name, body, sent, query or {})
+        try:
+            answer = await self._put_again(name, body, sent, query or {})
+        except BrokenAnswer as error:
+            raise Unavailable(str(error), retry_after=error.retry_after) from None
         if answer.status == 412:
             raise VersionMismatch(f"{name}: there is something already")
         if answer.status == 422:
             raise BrokenAnswer(f"{name}: what arrived is not what was sent")
-        if not answer.succeeded:
-            raise refused(name, answer)
-        return etag_of(answer)
+        return _stored(name, answer)
 
     async def _put_again(
         self, name: str, body: bytes | Body, headers: Mapping[str, str], query: Mapping[str, str]
@@ -203,9 +205,7 @@ class SwiftContainer:
         sent = {**headers, "X-Copy-From": quoted(f"/{container or self.name}/{source}")}
         query = {"multipart-manifest": "get"} if manifest else {}
         answer = await self.account.send("PUT", self._path(target), query=query, headers=sent)
-        if not answer.succeeded:
-            raise refused(source, answer)
-        return etag_of(answer)
+        return _stored(source, answer)
 
     async def delete(self, name: str, query: Mapping[str, str] | None = None) -> None:
         """Gone already is success."""
@@ -215,6 +215,16 @@ class SwiftContainer:
 
     def _path(self, name: str) -> str:
         return f"{self.name}/{name}"
+
+
+def _stored(name: str, answer: Answer) -> str:
+    """The etag of what a ``PUT`` stored."""
+    if answer.status == 202:
+        # Two front ends whose clocks disagree: what is there has a later time than this, and so it stays.
+        raise Unavailable(f"{name}: the server has something newer there")
+    if not answer.succeeded:
+        raise refused(name, answer)
+    return etag_of(answer)
 
 
 def etag_of(answer: Answer) -> str:

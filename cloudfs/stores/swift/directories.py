@@ -9,13 +9,14 @@ import trio
 from cloudfs.errors import DirectoryNotEmpty, NotFound, VersionMismatch
 from cloudfs.http.message import Headers
 from cloudfs.stores.base import Entry, Location
-from cloudfs.stores.parallel import in_parallel, settled
+from cloudfs.stores.parallel import in_parallel
 from cloudfs.stores.swift.attributes import DIRECTORY, foreign_metadata, is_directory_type, object_headers
 from cloudfs.stores.swift.container import Head, SwiftContainer
 from cloudfs.stores.swift.listing import SwiftListing
 from cloudfs.stores.swift.names import Names
 from cloudfs.stores.swift.root import root_headers
 from cloudfs.stores.swift.rows import directory_entry
+from cloudfs.stores.unbroken import unbroken
 from cloudfs.types import Attributes
 
 _log = logging.getLogger(__name__)
@@ -82,8 +83,8 @@ class SwiftDirectories:
         inside = self._names.inside(location)
         has_marker = await self._require_empty(location, inside)
         if has_marker:
-            await settled(lambda: self._container.delete(inside))
-        await settled(lambda: self._container.delete(self._names.of(location)))
+            await unbroken(lambda: self._container.delete(inside))
+        await unbroken(lambda: self._container.delete(self._names.of(location)))
 
     async def _require_empty(self, location: Location, inside: str) -> bool:
         """Whether the directory is marked by ``name/`` as well. What is listed but gone does not count."""
@@ -113,10 +114,10 @@ class SwiftDirectories:
         name = self._names.of(location)
         headers = object_headers(location, attributes)
         if there is None or there is _NOTHING:
-            await settled(lambda: self._container.put(name, b"", headers, exclusive=there is None))
+            await unbroken(lambda: self._container.put(name, b"", headers, exclusive=there is None))
         else:
             kept = foreign_metadata(there.headers)
-            await settled(lambda: self._container.post(name, {**kept, **headers}))
+            await unbroken(lambda: self._container.post(name, {**kept, **headers}))
 
     async def _mark_root(self, location: Location, attributes: Attributes) -> None:
         name = self._names.of(location)

@@ -8,16 +8,17 @@ from dataclasses import replace
 
 from cloudfs.errors import BrokenAnswer, NotFound, TooLarge, VersionMismatch
 from cloudfs.stores.base import Entry, Known, Location, Source, Transfer
-from cloudfs.stores.parallel import settled
 from cloudfs.stores.swift.attributes import foreign_metadata, is_directory_type, object_headers, split_type
 from cloudfs.stores.swift.batches import Batches
 from cloudfs.stores.swift.container import Head, SwiftContainer
 from cloudfs.stores.swift.content import Content, prepare
 from cloudfs.stores.swift.directories import SwiftDirectories
 from cloudfs.stores.swift.large import Assembly, LargeObjects
+from cloudfs.stores.swift.locks import Locks
 from cloudfs.stores.swift.manifest import Segment
 from cloudfs.stores.swift.names import Names
 from cloudfs.stores.swift.rows import entry_from_head, etag_in, file_entry, version_of
+from cloudfs.stores.unbroken import unbroken
 from cloudfs.types import Attributes, Version
 
 
@@ -39,6 +40,7 @@ class SwiftFiles:
         self._large = large
         self._batches = batches
         self._largest = largest
+        self._locks = Locks()
 
     async def read(self, location: Location, version: Version, start: int, stop: int) -> bytes:
         name = self._names.of(location)
@@ -62,22 +64,33 @@ class SwiftFiles:
         if self._large is not None and attributes.is_regular and self._large.is_wanted(source.size, known):
             return await self._put_large(self._large, location, source, attributes, replaces, transfer, known)
         content = await prepare(location, source, attributes)
-        await self._directories.require_parent(location)
-        if replaces is None:
-            await self._put_new(location, content, attributes)
-        else:
-            await self._put_over(location, content, attributes, replaces)
+        async with self._locks.hold([self._names.of(location)]):
+            await self._directories.require_parent(location)
+            if replaces is None:
+                await self._put_new(location, content, attributes)
+            else:
+                await self._put_over(location, content, attributes, replaces)
         transfer.advance(source.size)
         return file_entry(location.name, content.md5, content.size, attributes)
 
     async def set_attributes(self, location: Location, version: Version, attributes: Attributes) -> Entry:
+        async with self._locks.hold([self._names.of(location)]):
+            return await self._set_attributes(location, version, attributes)
+
+    async def _set_attributes(self, location: Location, version: Version, attributes: Attributes) -> Entry:
         head = await self._require(location, version)
         media, _ = split_type(head.headers.get("content-type", ""))
         headers = {**foreign_metadata(head.headers), **object_headers(location, attributes, media)}
-        await settled(lambda: self._container.post(self._names.of(location), headers))
+        await unbroken(lambda: self._container.post(self._names.of(location), headers))
         return file_entry(location.name, head.etag, head.size, attributes)
 
     async def copy(
+        self, source: Location, version: Version, target: Location, attributes: Attributes, replaces: Version | None
+    ) -> Entry:
+        async with self._locks.hold([self._names.of(target)]):
+            return await self._copy_to(source, version, target, attributes, replaces)
+
+    async def _copy_to(
         self, source: Location, version: Version, target: Location, attributes: Attributes, replaces: Version | None
     ) -> Entry:
         head = await self._require(source, version)
@@ -95,6 +108,10 @@ class SwiftFiles:
         """By a copy that the server makes. Both names are there for a moment, and after a crash in it."""
         if source.path == target.path:
             return entry_from_head(target.name, await self._require(target, None))
+        async with self._locks.hold([self._names.of(source), self._names.of(target)]):
+            return await self._move(source, target, replaces)
+
+    async def _move(self, source: Location, target: Location, replaces: Version | None) -> Entry:
         name = self._names.of(source)
         head = await self._container.head(name)
         await self._directories.require_parent(target)
@@ -106,12 +123,16 @@ class SwiftFiles:
         entry = replace(entry_from_head(source.name, head), name=target.name)
         if there is None or entry_from_head(target.name, there) != entry:
             _check_replaced(target, there, replaces)
-            await settled(lambda: self._copy_and_delete(source, head, target, there))
+            await unbroken(lambda: self._copy_and_delete(source, head, target, there))
         else:
-            await settled(lambda: self._container.delete(name))
+            await unbroken(lambda: self._container.delete(name))
         return entry
 
     async def delete(self, location: Location, version: Version) -> None:
+        async with self._locks.hold([self._names.of(location)]):
+            await self._delete(location, version)
+
+    async def _delete(self, location: Location, version: Version) -> None:
         name = self._names.of(location)
         head = await self._container.head(name)
         if head is None:
@@ -120,7 +141,7 @@ class SwiftFiles:
         if _version_of(head) != version:
             raise VersionMismatch(f"{location}: it is something else by now")
         segments = await self._segments(name, head)
-        await settled(lambda: self._batches.delete(name))
+        await unbroken(lambda: self._batches.delete(name))
         await self._release(name, segments)
 
     async def etag(self, location: Location, version: Version) -> str:
@@ -145,7 +166,7 @@ class SwiftFiles:
             await self._accept_own(location, there, content.md5, attributes)
             return
         segments = await self._segments(name, there)
-        await settled(lambda: self._container.put(name, content.body, content.headers, md5=content.md5))
+        await unbroken(lambda: self._container.put(name, content.body, content.headers, md5=content.md5))
         await self._release(name, segments)
 
     async def _put_large(
@@ -159,12 +180,13 @@ class SwiftFiles:
         known: Known,
     ) -> Entry:
         assembly = await large.assemble(source, known, transfer)
-        try:
-            etag = await self._publish(large, location, assembly, attributes, replaces)
-        except (VersionMismatch, NotFound):
-            await large.discard(assembly)
-            raise
-        return file_entry(location.name, etag, source.size, attributes)
+        async with self._locks.hold([self._names.of(location)]):
+            try:
+                await self._publish(large, location, assembly, attributes, replaces)
+            except (VersionMismatch, NotFound, BrokenAnswer):
+                await large.discard(location, assembly)
+                raise
+        return file_entry(location.name, assembly.etag, source.size, attributes)
 
     async def _publish(
         self,
@@ -173,22 +195,21 @@ class SwiftFiles:
         assembly: Assembly,
         attributes: Attributes,
         replaces: Version | None,
-    ) -> str:
+    ) -> None:
         name = self._names.of(location)
         await self._directories.require_parent(location)
         there = await self._container.head(name)
+        headers = object_headers(location, attributes)
         try:
             _check_replaced(location, there, replaces)
+            segments = await self._segments(name, there)
+            await unbroken(lambda: large.publish(location, assembly, headers, exclusive=replaces is None))
         except VersionMismatch:
-            # Sent again after a lost answer: the same segments, and these are not needed.
-            await self._accept_own(location, there, assembly.etag, attributes)
-            await large.discard(assembly)
-            return assembly.etag
-        segments = await self._segments(name, there)
-        headers = object_headers(location, attributes)
-        etag = await settled(lambda: large.publish(location, assembly, headers, exclusive=replaces is None))
-        await large.release(name, segments, assembly.all)
-        return etag
+            # Perhaps it is ours, and the answer was lost: what is there may be made of these segments, or of others.
+            await self._accept_own(location, await self._container.head(name), assembly.etag, attributes)
+            await large.discard(location, assembly)
+        else:
+            await large.release(name, segments, assembly.all)
 
     async def _accept_own(self, location: Location, there: Head | None, etag: str, attributes: Attributes) -> None:
         """Success if what is there is what an earlier call made, whose answer was lost; else `VersionMismatch`."""
@@ -198,7 +219,7 @@ class SwiftFiles:
         if theirs is None or not _is_alike(theirs, attributes):
             raise VersionMismatch(f"{location}: something else is there than was known")
         if theirs != attributes:
-            await self.set_attributes(location, version_of(etag, theirs), attributes)
+            await self._set_attributes(location, version_of(etag, theirs), attributes)
 
     # --- copying ---------------------------------------------------------------------------------------------------
 
@@ -215,9 +236,9 @@ class SwiftFiles:
         name, copied = self._names.of(source), self._names.of(target)
         replaced = await self._segments(copied, there)
         if head.is_large and self._large is not None:
-            etag = await settled(lambda: self._large_copy(name, head, copied, headers))
+            etag = await unbroken(lambda: self._large_copy(name, head, copied, headers))
         else:
-            etag = await settled(lambda: self._container.copy(name, copied, headers))
+            etag = await unbroken(lambda: self._container.copy(name, copied, headers))
         if etag != head.etag:
             await self._container.delete(copied)
             raise BrokenAnswer(f"{source}: the copy is not what it should be")

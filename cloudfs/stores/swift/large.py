@@ -13,11 +13,12 @@ from dataclasses import dataclass, replace
 
 import trio
 
-from cloudfs.errors import BrokenAnswer, NotFound, StoreError
+from cloudfs.errors import BrokenAnswer, NotFound, StoreError, Unavailable
 from cloudfs.stores.base import Known, Location, Piece, Source, Transfer
 from cloudfs.stores.parallel import in_parallel
 from cloudfs.stores.swift.account import Offer
 from cloudfs.stores.swift.container import Head, SwiftContainer
+from cloudfs.stores.swift.locks import Locks
 from cloudfs.stores.swift.manifest import (
     Part,
     Segment,
@@ -30,7 +31,16 @@ from cloudfs.stores.swift.manifest import (
 )
 from cloudfs.stores.swift.names import Names
 from cloudfs.stores.swift.rows import etag_in
-from cloudfs.stores.swift.segments import SEGMENTS, SwiftSegments, group_of, groups_of, new_group, segment_of
+from cloudfs.stores.swift.segments import (
+    SEGMENTS,
+    SwiftSegments,
+    copy_name,
+    group_of,
+    groups_of,
+    new_group,
+    original_of,
+    segment_of,
+)
 from cloudfs.types import Extent
 
 _log = logging.getLogger(__name__)
@@ -74,7 +84,7 @@ class LargeObjects:
         self._segments = segments
         self._offer = offer
         self._delete = delete
-        self._locks: dict[str, trio.Lock] = {}
+        self._locks = Locks()
 
     def is_wanted(self, size: int, known: Known) -> bool:
         """Whether a content should be stored in segments."""
@@ -118,25 +128,36 @@ class LargeObjects:
         self._segments.finish(location)
         return etag
 
-    async def discard(self, assembly: Assembly) -> None:
-        """It is not needed after all; pieces stay, because the caller knows them."""
-        paths = [segment.path for segment in assembly.all if group_of(segment.path) == assembly.group]
-        with trio.CancelScope(shield=True, deadline=trio.current_time() + _CLEANING):
-            try:
-                await self._delete_paths(dict.fromkeys(paths))
-            except StoreError as error:
-                _log.warning("segments that are not needed could not be deleted: %s", error)
+    async def discard(self, location: Location, assembly: Assembly) -> None:
+        """It is not needed after all. Pieces stay, because the caller knows them, and so does what is in use there."""
+        try:
+            with trio.CancelScope(shield=True, deadline=trio.current_time() + _CLEANING):
+                await self._discard(self._names.of(location), assembly)
+        except StoreError as error:
+            _log.warning("%s: segments that are not needed could not be deleted: %s", location, error)
+
+    async def _discard(self, name: str, assembly: Assembly) -> None:
+        user = f"{self._container.name}/{name}"
+        used = await self._used_by([user])
+        sent = {segment.path for segment in assembly.all if group_of(segment.path) == assembly.group}
+        await self._delete_paths(sent - used - {original_of(path) for path in used})
+        for group in groups_of(assembly.all) - {group_of(path) for path in used}:
+            await self._segments.forget(group, user)
 
     async def copy(self, name: str, head: Head, target: str, headers: Mapping[str, str]) -> str:
         """Another object of the same segments; the etag. `NotFound`."""
         shared = await self._unfolded(await self.segments(name, head))
         groups = groups_of(shared)
         users = [f"{self._container.name}/{each}" for each in (name, target)]
-        async with _Held(self._locks, groups):
+        async with self._locks.hold(groups):
             await in_parallel(
                 lambda pair: self._segments.refer(*pair), [(group, user) for group in sorted(groups) for user in users]
             )
-            return await self._container.copy(name, target, headers, manifest=True)
+            etag = await self._container.copy(name, target, headers, manifest=True)
+        if head.is_dynamic:
+            copied = await self._container.head(target)
+            return copied.etag if copied is not None else ""
+        return etag
 
     async def forget(self, name: str, target: str) -> None:
         """``name`` is gone, and ``target`` has its segments: take its references away."""
@@ -197,7 +218,7 @@ class LargeObjects:
             name, write_manifest(assembly.manifest), headers, md5=expected, exclusive=exclusive, query=query
         )
         if etag != expected:
-            raise BrokenAnswer(f"{name}: the provider made something else of the segments than was sent")
+            raise Unavailable(f"{name}: the provider made something else of the segments than was sent")
         return etag
 
     async def _nested(self, segments: Sequence[Segment]) -> Sequence[Segment]:
@@ -220,16 +241,25 @@ class LargeObjects:
         return await in_parallel(nest, range(-(-len(segments) // most)), at_once=_AT_ONCE)
 
     async def _publish_dynamic(self, name: str, assembly: Assembly, headers: Mapping[str, str], exclusive: bool) -> str:
-        """The segments have to be alone under their prefix, in order; and listed, before the manifest counts on it."""
+        """The segments have to be alone under their prefix, in order; and listed, before the manifest counts on it.
+
+        So they are copied. What was sent as a piece leads to its copy from now on: whoever does not get to know of this
+        still needs it.
+        """
         group, container = new_group(), self._segments.container
         prefix = f"{SEGMENTS}/{group}/"
 
-        async def place(pair: tuple[int, Segment]) -> None:
+        async def place(pair: tuple[int, Segment]) -> str:
             number, segment = pair
             origin, source = container_name(segment.path)
-            await container.copy(source, f"{prefix}{number:016x}-segment", {}, container=origin)
+            copy = copy_name(group, number, segment.path)
+            try:
+                await container.copy(source, copy, {}, container=origin)
+            except NotFound as error:
+                raise BrokenAnswer(str(error)) from None
+            return copy
 
-        await in_parallel(place, list(enumerate(assembly.all)), at_once=_AT_ONCE)
+        copies = await in_parallel(place, list(enumerate(assembly.all)), at_once=_AT_ONCE)
         await self._segments.refer(group, f"{self._container.name}/{name}")
         if [row["hash"] for row in await container.rows(prefix)] != [segment.etag for segment in assembly.all]:
             raise BrokenAnswer(f"{name}: the provider does not list the segments yet")
@@ -237,8 +267,16 @@ class LargeObjects:
         await self._container.put(name, b"", sent, exclusive=exclusive)
         head = await self._container.head(name)
         if head is None or head.etag != assembly.etag:
-            raise BrokenAnswer(f"{name}: the provider made something else of the segments than was sent")
-        await self._delete_paths(segment.path for segment in assembly.all)
+            raise Unavailable(f"{name}: the provider made something else of the segments than was sent")
+
+        async def replace_by(pair: tuple[Segment, str]) -> None:
+            segment, copy = pair
+            if group_of(segment.path) == assembly.group:
+                await container.delete(container_name(segment.path)[1])
+            else:
+                await self._segments.lead(segment.path, f"{container.name}/{copy}")
+
+        await in_parallel(replace_by, list(zip(assembly.all, copies, strict=True)), at_once=_AT_ONCE)
         for old in groups_of(assembly.all):
             await self._segments.forget(old, f"{self._container.name}/{name}")
         return head.etag
@@ -257,11 +295,12 @@ class LargeObjects:
         old = await self._unfolded(old)
         staying = {segment.path for segment in await self._unfolded(new)}
         groups, groups_staying = groups_of(old), {group_of(path) for path in staying}
-        async with _Held(self._locks, groups):
+        async with self._locks.hold(groups):
             for group in sorted(groups):
                 gone = {each.path for each in old if group_of(each.path) == group} - staying
                 others = await self._segments.users(group) - {user}
                 gone -= await self._used_by(others)
+                gone |= {original for path in gone if (original := original_of(path)) is not None} - staying
                 await self._delete_paths(path for path in gone if self._segments.owns(path))
                 if group not in groups_staying:
                     await self._segments.forget(group, user)
@@ -299,34 +338,6 @@ class LargeObjects:
             by_container.setdefault(container, []).append(name)
         for container, names in by_container.items():
             await self._delete(SwiftContainer(self._container.account, container), names)
-
-
-class _Held:
-    """The locks of some groups, taken in order, so that nobody counts users while another one becomes one."""
-
-    def __init__(self, locks: dict[str, trio.Lock], groups: Iterable[str]) -> None:
-        self._all = locks
-        self._groups = sorted(groups)
-        self._held: list[str] = []
-
-    async def __aenter__(self) -> None:
-        try:
-            for group in self._groups:
-                await self._all.setdefault(group, trio.Lock()).acquire()
-                self._held.append(group)
-        except BaseException:
-            self._release()
-            raise
-
-    async def __aexit__(self, *_: object) -> None:
-        self._release()
-
-    def _release(self) -> None:
-        for group in self._held:
-            lock = self._all[group]
-            lock.release()
-            if not lock.statistics().tasks_waiting and not lock.locked():
-                del self._all[group]
 
 
 def container_name(path: str) -> tuple[str, str]:

@@ -10,21 +10,24 @@ from __future__ import annotations
 
 import hashlib
 import json
+import re
 import secrets
 from collections.abc import Iterable
 from contextlib import suppress
 
 import trio
 
-from cloudfs.errors import BrokenAnswer, NotFound
+from cloudfs.errors import BrokenAnswer, NotFound, VersionMismatch
 from cloudfs.stores.base import Location, Piece, Source
 from cloudfs.stores.swift.container import SwiftContainer, md5_of
-from cloudfs.stores.swift.manifest import Segment
+from cloudfs.stores.swift.manifest import Segment, manifest_etag
+from cloudfs.stores.swift.names import quoted
 
 SEGMENTS = "cloudfs"
 REFERENCES = "cloudfs-refs"
 _IN_THREAD = 256 << 10
 """Bytes; hashing so many takes longer than changing to a thread and back."""
+_COPY = re.compile(r"(/[^/]+/cloudfs)/[0-9a-f]{32}/[0-9a-f]{16}-([0-9a-f]{32})-([^/]+)")
 _OTHERS = "_segments"
 """How the containers end in which every client keeps nothing but segments."""
 
@@ -49,8 +52,11 @@ class SwiftSegments:
         if start == stop:
             return b""
         segment = segment_of(piece)
-        name = self._name(segment.path)
-        return await self.container.get(name, segment.etag, start - piece.start, stop - piece.start)
+        name, first, last = self._name(segment.path), start - piece.start, stop - piece.start
+        try:
+            return await self.container.get(name, segment.etag, first, last)
+        except VersionMismatch:
+            return await self.container.get(name, manifest_etag([segment]), first, last)  # it leads to its copy
 
     async def drop(self, piece: Piece) -> None:
         await self.container.delete(self._name(segment_of(piece).path))
@@ -84,6 +90,11 @@ class SwiftSegments:
             await self.container.delete(target)
             raise BrokenAnswer(f"{name}: the content is another by now")
         return Segment.whole(f"/{self.container.name}/{target}", etag, size)
+
+    async def lead(self, path: str, copy: str) -> None:
+        """The segment at ``path`` is no longer needed itself, but whoever knows it shall find its ``copy``."""
+        headers = {"Content-Type": "application/octet-stream", "X-Object-Manifest": quoted(copy.lstrip("/"))}
+        await self.container.put(self._name(path), b"", headers)
 
     def owns(self, path: str) -> bool:
         """Whether it is a segment, and nothing that somebody stored for its own sake."""
@@ -155,6 +166,17 @@ def group_of(path: str) -> str:
     if len(parts) == 4 and parts[1] == SEGMENTS:
         return parts[2]
     return "x" + md5_of(path.rpartition("/")[0].encode())
+
+
+def copy_name(group: str, number: int, path: str) -> str:
+    """For a copy of the segment at ``path``, which makes it part ``number`` of a dynamic large object."""
+    return f"{SEGMENTS}/{group}/{number:016x}-{group_of(path)}-{path.rpartition('/')[2]}"
+
+
+def original_of(path: str) -> str | None:
+    """The path of what a segment is such a copy of; None if it is none."""
+    match = _COPY.fullmatch(path)
+    return f"{match[1]}/{match[2]}/{match[3]}" if match else None
 
 
 def groups_of(segments: Iterable[Segment]) -> set[str]:
