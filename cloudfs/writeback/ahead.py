@@ -160,9 +160,10 @@ class Ahead:
         self._failures += 1
 
     def _place(self, ino: Inode) -> Location | None:
+        """Where it will be, or near it: the directory may be one that the store has not got yet, or elsewhere."""
         for link in self._catalog.links.of_inode(ino):
             if link.parent is not None and link.name is not None:
-                return self._catalog.links.place(link.parent, link.name)
+                return Location(self._catalog.links.path(link))
         return None
 
     # --- when a file is complete -------------------------------------------------------------------------------------
