@@ -4,7 +4,9 @@ from __future__ import annotations
 
 import itertools
 import json
+import os
 import sys
+import tempfile
 import time
 from collections.abc import Iterator
 from pathlib import Path
@@ -13,8 +15,10 @@ from typing import Any
 import click
 
 from cloudfs.cli.complete import complete_mountpoint
+from cloudfs.cli.duration import duration
 from cloudfs.cli.mounts import Mount, all_mounts, find_holding
 from cloudfs.cli.program import Command, Example, Manual
+from cloudfs.cli.prometheus import exposition
 from cloudfs.cli.render import render_list, render_one
 from cloudfs.daemon.client import DaemonGone, DaemonRefused, DaemonSilent
 
@@ -24,7 +28,12 @@ _MANUAL = Manual(
     examples=(
         Example("cloudfs status", "All mounts"),
         Example("cloudfs status --watch /mnt/backup", "Look at one while it works"),
+        Example("cloudfs status /mnt/backup/home.tar.gz", "How one file stands"),
         Example("cloudfs status --json /mnt/backup | jq .pending.files", "How many files are not stored yet"),
+        Example(
+            "*/5 * * * *  cloudfs status --prometheus --output /var/lib/node_exporter/cloudfs.prom",
+            "For the textfile collector of the node exporter, as a line of a crontab",
+        ),
     ),
 )
 
@@ -32,23 +41,35 @@ _MANUAL = Manual(
 @click.command(cls=Command, manual=_MANUAL)
 @click.argument("mountpoint", type=click.Path(path_type=Path), required=False, shell_complete=complete_mountpoint)
 @click.option("--json", "as_json", is_flag=True, help="Print JSON: an object, or without MOUNTPOINT a list of them.")
+@click.option("--prometheus", is_flag=True, help="Print metrics in the text format of Prometheus.")
 @click.option("--watch", is_flag=True, help="Go on until interrupted; with --json a line for each look.")
-@click.option("--interval", type=click.FloatRange(min=0.01), default=1.0, hidden=True)
-def command(mountpoint: Path | None, as_json: bool, watch: bool, interval: float) -> None:
+@click.option(
+    "--output",
+    type=click.Path(path_type=Path, dir_okay=False),
+    metavar="FILE",
+    help="Write it there instead, whole or not at all; with --watch again and again.",
+)
+@click.option("--interval", callback=duration, default="1s", hidden=True)
+def command(
+    mountpoint: Path | None, as_json: bool, prometheus: bool, watch: bool, output: Path | None, interval: float
+) -> None:
     """Show what is not stored yet, and why.
 
     That is what is pending, uploading and parked, beside the use of cache and store: of the mount that MOUNTPOINT is
-    in, or of all mounts of this user.
+    in, or of all mounts of this user. MOUNTPOINT may be a file inside: then also how that one stands.
     """
+    if as_json and prometheus:
+        raise click.UsageError("either --json or --prometheus")
     looks = _looks(mountpoint, interval) if watch else iter([_look(mountpoint)])
-    if as_json:
-        for found in looks:
-            click.echo(json.dumps(found, indent=None if watch else 2))
-    elif watch and sys.stdout.isatty():
+    if watch and output is None and not as_json and not prometheus and sys.stdout.isatty():
         _show_live(looks)
-    else:
-        for found in looks:
-            _print(found)
+        return
+    for found in looks:
+        text = _as_metrics(found) if prometheus else _as_json(found, watch) if as_json else _as_lines(found)
+        if output is None:
+            click.echo(text, nl=False)
+        else:
+            _replace(output, text)
 
 
 Look = dict[str, Any] | list[dict[str, Any]]
@@ -98,21 +119,38 @@ def _unknown(mount: Mount, state: str, reason: str) -> dict[str, Any]:
     }
 
 
-def _print(found: Look) -> None:
-    for line in render(found):
-        click.echo(line)
+def _as_json(found: Look, watch: bool) -> str:
+    return json.dumps(found, indent=None if watch else 2) + "\n"
 
 
-def render(found: Look) -> list[str]:
-    """A look as lines of text."""
-    return render_list(found) if isinstance(found, list) else render_one(found)
+def _as_metrics(found: Look) -> str:
+    return exposition(found if isinstance(found, list) else [found])
+
+
+def _as_lines(found: Look) -> str:
+    lines = render_list(found) if isinstance(found, list) else render_one(found, time.time())
+    return "".join(f"{line}\n" for line in lines)
+
+
+def _replace(file: Path, text: str) -> None:
+    """Whoever reads ``file`` meanwhile sees the old text or the new one. Others may read it, as monitoring does."""
+    descriptor, draft = tempfile.mkstemp(prefix=f".{file.name}.", dir=file.parent)
+    try:
+        with open(descriptor, "w", encoding="utf-8", errors="backslashreplace") as opened:
+            os.fchmod(descriptor, 0o644)
+            opened.write(text)
+        os.replace(draft, file)
+    except BaseException:
+        Path(draft).unlink(missing_ok=True)
+        raise
 
 
 def _show_live(looks: Iterator[Look]) -> None:
     """Each look in place of the one before."""
     from rich.live import Live
-    from rich.text import Text
+
+    from cloudfs.cli.live import live_view
 
     with Live(auto_refresh=False) as live:
         for found in looks:
-            live.update(Text("\n".join(render(found))), refresh=True)
+            live.update(live_view(found, time.time()), refresh=True)

@@ -1,13 +1,18 @@
 from __future__ import annotations
 
 import os
+import re
+from datetime import datetime
+from typing import Any
 
 import pytest
 
 from cloudfs.cli.progress import Tally
-from cloudfs.cli.render import render_list, render_one
+from cloudfs.cli.render import render_list, render_one, show_state
 from cloudfs.cli.text import printable, show_duration, show_share
 from tests.cli.conftest import STATUS
+
+NOW = 1_700_000_000.0
 
 
 @pytest.mark.parametrize(
@@ -40,7 +45,7 @@ def test_the_tally_of_a_wait() -> None:
 
 
 def test_one_mount() -> None:
-    assert render_one(STATUS) == [
+    assert render_one(STATUS, NOW) == [
         "/mnt/backup",
         "  source   backup:photos",
         "  state    uploading",
@@ -54,10 +59,66 @@ def test_one_mount() -> None:
     ]
 
 
+def test_a_mount_at_work() -> None:
+    busy = {
+        **STATUS,
+        "state": "online",
+        "since": NOW - 9000,
+        "oldest": NOW - 300,
+        "speed": 1 << 20,
+        "failing": "PUT a: 503",
+        "staged": {"used": 5 << 20},
+        "parked": [],
+    }
+    assert render_one(busy, NOW)[2:9] == [
+        "  state    online",
+        f"  pending  2 files, 3 MiB, the oldest since {clock(NOW - 300)} (5 min)",
+        "  speed    1 MiB/s, about 2 s left",
+        "  failing  PUT a: 503",
+        "  cache    1 GiB of 10 GiB",
+        "  staged   5 MiB",
+        "  store    5 GiB",
+    ]
+
+
+@pytest.mark.parametrize(
+    ("status", "shown"),
+    [
+        ({"state": "online", "since": NOW - 5}, "online"),
+        (
+            {"state": "offline", "since": NOW - 720, "reason": "no route"},
+            f"offline since {{{-720}}} (12 min): no route",
+        ),
+        ({"state": "sign-in required", "since": NOW - 60, "reason": "revoked"}, "sign-in required since {-60} (60 s)"),
+        ({"state": "store full", "since": NOW - 60}, "store full since {-60} (60 s)"),
+        ({"state": "offline", "since": NOW - 200_000}, "offline since {-200000} (55.6 h)"),
+        ({"state": "throttled", "since": NOW, "until": NOW + 40}, "throttled until {40} (40 s)"),
+        ({"state": "dead", "reason": "gone"}, "dead: gone"),
+    ],
+)
+def test_how_a_store_stands(status: dict[str, Any], shown: str) -> None:
+    said = show_state(status, NOW)
+    wanted = re.sub(r"\{(-?\d+)\}", lambda match: clock(NOW + int(match[1])), shown)
+    assert said.startswith(wanted)
+
+
+def test_one_file_inside() -> None:
+    path = {"path": "a/b", "state": "failing", "bytes": 1 << 20, "since": NOW - 60, "attempts": 4, "reason": "a 503"}
+    assert render_one({**STATUS, "path": path}, NOW)[6] == (
+        f"  path     a/b: failing, 1 MiB, since {clock(NOW - 60)} (60 s), 4 failures: a 503"
+    )
+
+
+def clock(moment: float) -> str:
+    there, today = datetime.fromtimestamp(moment), datetime.fromtimestamp(NOW)
+    clock = "%H:%M:%S" if moment > NOW else "%H:%M"
+    return there.strftime(clock if there.date() == today.date() else f"%Y-%m-%d {clock}")
+
+
 def test_what_nobody_knows() -> None:
     unknown = {**STATUS, "state": "dead", "reason": "gone", "pending": {"files": None, "bytes": None}, "parked": []}
     unknown |= {"cache": {"used": None, "limit": None}, "store": {"used": None, "total": None}, "uploading": []}
-    assert render_one(unknown)[2:] == [
+    assert render_one(unknown, NOW)[2:] == [
         "  state    dead: gone",
         "  pending  unknown",
         "  cache    unknown",
@@ -67,7 +128,7 @@ def test_what_nobody_knows() -> None:
 
 def test_long_lists_are_cut() -> None:
     parked = [{"path": f"file{number}", "reason": "full"} for number in range(103)]
-    assert render_one({**STATUS, "parked": parked})[-2:] == ["    file99: full", "    and 3 others"]
+    assert render_one({**STATUS, "parked": parked}, NOW)[-2:] == ["    file99: full", "    and 3 others"]
 
 
 def test_all_mounts() -> None:
