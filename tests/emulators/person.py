@@ -29,4 +29,4 @@ class Somebody:
     @property
     def page(self) -> str:
         """The address that was shown last."""
-        return re.findall(r"https?://\S+", self.told)[-1]
+        return str(re.findall(r"https?://\S+", self.told)[-1])

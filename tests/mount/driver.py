@@ -27,7 +27,7 @@ class Mount:
     """``store/``, ``state/``, ``cache/`` and ``mnt/`` in one directory, and the driver between them.
 
     ``options`` are added to the ``-o`` of every start. ``environment`` is that of the driver as well as of the
-    commands. Nothing is mounted before `start`.
+    commands. ``source`` is what to mount if it is not ``store/``. Nothing is mounted before `start`.
     """
 
     def __init__(
@@ -39,10 +39,12 @@ class Mount:
         state: Path | None = None,
         cache: Path | None = None,
         prefix: Sequence[str] = (),
+        source: str = "",
     ) -> None:
         self.home = home
         self.path = home / "mnt"
         self.store = home / "store"
+        self.source = source or f"local:{self.store}"
         self.state = state or home / "state"
         self.cache = cache or home / "cache"
         self.options = tuple(options)
@@ -78,9 +80,7 @@ class Mount:
 
     def try_start(self, *options: str) -> subprocess.CompletedProcess[str]:
         own = (f"state_dir={self.state}", f"cache_dir={self.cache}")
-        return self.command(
-            "mount", f"local:{self.store}", str(self.path), "-o", ",".join((*own, *self.options, *options))
-        )
+        return self.command("mount", self.source, str(self.path), "-o", ",".join((*own, *self.options, *options)))
 
     def start(self, *options: str) -> None:
         done = self.try_start(*options)

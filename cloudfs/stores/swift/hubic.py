@@ -13,6 +13,7 @@ from cloudfs.auth.hubic import HubicAccount, Quota, application
 from cloudfs.auth.oauth2 import OAuth2
 from cloudfs.auth.secrets import load_secret
 from cloudfs.config import Remote
+from cloudfs.errors import SignInRequired, Unavailable
 from cloudfs.http.calls import Calls
 from cloudfs.http.client import HttpClient
 from cloudfs.http.pacer import Pacer
@@ -25,15 +26,23 @@ from cloudfs.stores.swift.store import SwiftStore
 _REFUSALS = (401, 403)
 """Clients saw both for a token that had ended."""
 
+_BEARABLE = (Unavailable, SignInRequired)
+
 
 async def open_hubic(remote: Remote, path: str) -> SwiftStore:
-    """The store of ``NAME:container/prefix``. Raises `UsageError`."""
+    """The store of ``NAME:container/prefix``. Raises `UsageError`; `SignInRequired` if nobody ever signed in.
+
+    A sign-in that has ended does not keep a mount from starting: another one repairs it while it runs.
+    """
+    if await token_home(remote).load() is None:
+        raise SignInRequired(f"nobody is signed in; run: cloudfs login {remote.name}")
     account, calls = await _account(remote)
 
     async def space() -> Usage:
         return _usage(await account.usage())
 
-    return await open_container(remote.name, account, calls, path, remote.number("segment_size"), space, _REFUSALS)
+    segment_size = remote.number("segment_size")
+    return await open_container(remote.name, account, calls, path, segment_size, space, _REFUSALS, _BEARABLE)
 
 
 async def try_hubic(remote: Remote) -> Usage:

@@ -72,11 +72,13 @@ async def open_container(
     segment_size: int,
     space: Callable[[], Awaitable[Usage]] | None = None,
     refusals: Collection[int] = (401,),
+    bearable: tuple[type[StoreError], ...] = (Unavailable,),
 ) -> SwiftStore:
     """The store of ``container/prefix`` in an account that somebody else knows how to get into.
 
     ``name`` is that of the remote. ``calls`` belongs to the store afterwards, and is closed with it. ``space`` is as
-    the store's, ``refusals`` as the account's.
+    the store's, ``refusals`` as the account's. After a ``bearable`` error the store is opened all the same, with what
+    is sure, because it will pass.
     """
     container, prefix = split_path(name, path)
     account = SwiftAccount(auth, calls, refusals)
@@ -88,11 +90,11 @@ async def open_container(
             segments = offer.static_large_objects or await _has_dynamic(
                 SwiftContainer(account, f"{container}_segments")
             )
-    except (Unavailable, trio.TooSlowError) as error:
-        _log.warning("%s: the provider does not answer yet (%s)", name, error or "it takes too long")
-    except StoreError:
-        await account.aclose()
-        raise
+    except (StoreError, trio.TooSlowError) as error:
+        if isinstance(error, StoreError) and not isinstance(error, bearable):
+            await account.aclose()
+            raise
+        _log.warning("%s: the provider does not let us in yet (%s)", name, error or "it takes too long")
     return SwiftStore(account, offer, container, prefix, segment_size=segment_size, segments=segments, space=space)
 
 

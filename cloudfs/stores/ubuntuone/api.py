@@ -16,7 +16,7 @@ from urllib.parse import quote
 
 from cloudfs.auth.oauth1 import Signer
 from cloudfs.auth.ubuntuone import announcement
-from cloudfs.errors import BrokenAnswer, NameRefused, NotFound, QuotaExceeded, StoreError
+from cloudfs.errors import BrokenAnswer, NameRefused, NotFound, QuotaExceeded, SignInRequired, StoreError
 from cloudfs.http.calls import Calls
 from cloudfs.http.message import Answer, Body, Request, Sink
 from cloudfs.http.refusals import refusal
@@ -67,15 +67,21 @@ class Node:
 
 
 class UbuntuOneApi:
-    """``volume`` is ``~/Ubuntu One`` or another; all paths are in it. ``calls`` sends what ``signer`` signs."""
+    """``volume`` is ``~/Ubuntu One`` or another; all paths are in it. ``calls`` sends what ``signer`` signs.
 
-    def __init__(self, api: str, content: str, volume: str, calls: Calls, signer: Signer) -> None:
+    ``advice`` says what to do about a token that is not taken.
+    """
+
+    def __init__(
+        self, api: str, content: str, volume: str, calls: Calls, signer: Signer, advice: str = "sign in again"
+    ) -> None:
         self._host = api
         self._api = api.rstrip("/") + _API
         self._content = content.rstrip("/")
         self.volume = volume
         self._calls = calls
         self._signer = signer
+        self._advice = advice
 
     # --- nodes -------------------------------------------------------------------------------------------------------
 
@@ -179,6 +185,8 @@ class UbuntuOneApi:
         answer = await self._calls.send(request, limit=limit, into=into)
         if answer.status == 401 and await self._signer.refused(answer.date()):
             answer = await self._calls.send(request, limit=limit, into=into)
+        if answer.status == 401:
+            raise SignInRequired(f"Ubuntu One does not take the token (revoked, or of another account); {self._advice}")
         return answer
 
     def _checked(self, answer: Answer, what: str) -> Json:

@@ -13,7 +13,7 @@ from cloudfs.auth.homes import token_home
 from cloudfs.auth.oauth1 import Credentials, Signer
 from cloudfs.auth.ubuntuone import configured, stored
 from cloudfs.config import Remote
-from cloudfs.errors import Unavailable
+from cloudfs.errors import SignInRequired, Unavailable
 from cloudfs.http.calls import Calls
 from cloudfs.http.client import HttpClient
 from cloudfs.http.message import split_url
@@ -29,19 +29,24 @@ _log = logging.getLogger(__name__)
 
 
 async def open_ubuntuone(remote: Remote, path: str) -> UbuntuOneStore:
-    """The store of ``NAME:path``, with its directory made if it is missing. Raises `UsageError`."""
+    """The store of ``NAME:path``, with its directory made if it is missing.
+
+    Raises `UsageError`; `SignInRequired` if nobody ever signed in. A token that was revoked does not keep a mount from
+    starting: another one repairs it while it runs.
+    """
     volume, root = split_volume(path)
 
     async def load() -> Credentials:
         found = await trio.to_thread.run_sync(configured, remote)
         return found or await stored(remote, token_home(remote))
 
+    await load()
     store = UbuntuOneStore(await open_api(remote, volume, load), root)
     try:
         with trio.fail_after(_PATIENCE):
             await store.prepare()
-    except (Unavailable, trio.TooSlowError) as error:
-        _log.warning("%s: the provider does not answer yet (%s)", remote.name, error or "it takes too long")
+    except (Unavailable, SignInRequired, trio.TooSlowError) as error:
+        _log.warning("%s: the provider does not let us in yet (%s)", remote.name, error or "it takes too long")
     except BaseException:
         await store.aclose()
         raise
@@ -54,7 +59,9 @@ async def open_api(remote: Remote, volume: str, load: Callable[[], Awaitable[Cre
     signer = Signer(load, remote.text("signature"), [split_url(api)[0], split_url(content)[0]], time.time)
     client = HttpClient(await trio.to_thread.run_sync(tls_context), sign=signer.sign)
     pacer = Pacer(max(1, remote.number("connections")), time.time, random.random)
-    return UbuntuOneApi(api, content, volume, Calls(client, pacer, time.time, random.random), signer)
+    configured_token = any(key in remote.settings for key in remote.kind.setting("oauth").keys)
+    advice = f"change oauth in [remote.{remote.name}]" if configured_token else f"run: cloudfs login {remote.name}"
+    return UbuntuOneApi(api, content, volume, Calls(client, pacer, time.time, random.random), signer, advice)
 
 
 def split_volume(path: str) -> tuple[str, str]:

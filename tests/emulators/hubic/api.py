@@ -6,7 +6,7 @@ import base64
 import binascii
 import hmac
 import random
-from collections.abc import Mapping
+from collections.abc import Awaitable, Callable, Mapping
 from datetime import datetime, timedelta, timezone
 from email import message_from_bytes
 from email.message import Message
@@ -22,14 +22,26 @@ _PARIS = timezone(timedelta(hours=2))
 
 
 class Api:
-    """Answers everything but the storage, which is on ``port``. ``chance`` decides which questions fail."""
+    """Answers everything but the storage, which is on ``port``. ``chance`` decides which questions fail.
 
-    def __init__(self, accounts: Accounts, chance: random.Random, port: int, *, auto_accept: bool) -> None:
+    ``measure`` tells how many bytes the storage holds, which are used besides those that the settings say.
+    """
+
+    def __init__(
+        self,
+        accounts: Accounts,
+        chance: random.Random,
+        port: int,
+        *,
+        auto_accept: bool,
+        measure: Callable[[], Awaitable[int]] | None = None,
+    ) -> None:
         self._accounts = accounts
         self._chance = chance
         self._auto_accept = auto_accept
         self._pending: dict[str, Mapping[str, str]] = {}
         self._port = port
+        self._measure = measure
 
     async def answer(self, request: Request) -> Answer:
         match request.method, request.path.rstrip("/"):
@@ -44,7 +56,7 @@ class Api:
             case "GET", "/1.0/account/credentials":
                 return self._guarded(request, "credentials.r") or self._credentials()
             case "GET", "/1.0/account/usage":
-                return self._guarded(request, "usage.r") or self._usage(request)
+                return self._guarded(request, "usage.r") or await self._usage(request)
             case "GET", "/1.0/account":
                 return self._guarded(request, "account.r") or Answer.json(200, {"email": LOGIN})
         return _refused(404, "not_found", "no such thing")
@@ -117,17 +129,23 @@ class Api:
     def _credentials(self) -> Answer:
         if self._chance.random() < self._accounts.settings.failures:
             return Answer(self._chance.choice([500, 502, 503]), b"<html>oops</html>", {"Content-Type": "text/html"})
-        token, expires_at = self._accounts.swift_token()
-        expires = datetime.fromtimestamp(expires_at, _PARIS).isoformat(timespec="seconds")
-        host = self._accounts.settings.host
-        endpoint = f"http://{host}:{self._port}/v1/AUTH_{'0123456789abcdef' * 2}"
+        endpoint, token, expires = self.credentials()
         headers = {"Content-Type": "application/json; charset=utf8"}
         return Answer.json(200, {"token": token, "endpoint": endpoint, "expires": expires}, headers)
 
-    def _usage(self, request: Request) -> Answer:
+    def credentials(self) -> tuple[str, str, str]:
+        """The address of the storage, a token for it, and when that ends."""
+        token, expires_at = self._accounts.swift_token()
+        expires = datetime.fromtimestamp(expires_at, _PARIS).isoformat(timespec="seconds")
+        host = self._accounts.settings.host
+        return f"http://{host}:{self._port}/v1/AUTH_{'0123456789abcdef' * 2}", token, expires
+
+    async def _usage(self, request: Request) -> Answer:
         if "format" in request.query:
             return Answer(500, b"oops")
-        return Answer.json(200, {"quota": self._accounts.settings.quota, "used": self._accounts.settings.used})
+        settings = self._accounts.settings
+        used = settings.used + (await self._measure() if self._measure else 0)
+        return Answer.json(200, {"quota": settings.quota, "used": used})
 
 
 def _redirect(query: Mapping[str, str], **answer: str) -> Answer:

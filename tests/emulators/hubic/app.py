@@ -3,8 +3,9 @@
 ``POST trouble``    an `Order`; ``DELETE trouble`` forgets all of them
 ``GET counts``      requests by kind, troubles that happened; ``DELETE counts`` begins again
 ``POST settings``   fields of `Settings`
-``POST expire``     ``what``: access, swift or refresh tokens end now
+``POST expire``     ``tokens``: access, swift or refresh tokens end now
 ``POST grant``      a refresh token, as if somebody had signed in
+``GET credentials`` the storage's address and a token for it
 """
 
 from __future__ import annotations
@@ -45,7 +46,7 @@ class Hubic:
         self.trouble = Trouble()
         self.accounts = Accounts(time.time, kept=kept)
         self._storage = Storage(self.accounts, client, auth_url, user, key)
-        self._api = Api(self.accounts, random.Random(1), port, auto_accept=auto_accept)
+        self._api = Api(self.accounts, random.Random(1), port, auto_accept=auto_accept, measure=self._storage.used)
         self._troubled = self.trouble.around(self._answer, kind_of)
 
     async def prepare(self) -> None:
@@ -96,8 +97,8 @@ class Hubic:
             setattr(self.accounts.settings, name, value)
         return {}
 
-    def _post_expire(self, what: str) -> object:
-        self.accounts.expire(what)
+    def _post_expire(self, tokens: str) -> object:
+        self.accounts.expire(tokens)
         return {}
 
     def _post_grant(self) -> object:
@@ -105,6 +106,10 @@ class Hubic:
         found = self.accounts.use_code(code)
         assert found is not None
         return {"access_token": found[0], "refresh_token": found[1]}
+
+    def _get_credentials(self) -> object:
+        endpoint, token, _ = self._api.credentials()
+        return {"endpoint": endpoint, "token": token}
 
 
 def kind_of(request: Request) -> str:
