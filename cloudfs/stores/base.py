@@ -237,6 +237,7 @@ class Walker(Protocol):
     def walk(self, directory: Location) -> AsyncGenerator[Listing, None]:
         """Every directory of the tree under ``directory``, itself included, each once and whole, in any order.
 
+        A very large one, which takes many requests either way, may be left out, and then everything in it is.
         Raises as `Store.list` does.
         The caller closes it when it has had enough, and may wait for long between two listings.
         """

@@ -31,6 +31,7 @@ from cloudfs.stores.onedrive.drive import Drive, variants
 from cloudfs.stores.onedrive.feed import DriveFeed
 from cloudfs.stores.onedrive.graph import Ask, Conflict, Json, with_match
 from cloudfs.stores.onedrive.items import Item, file_system_info
+from cloudfs.stores.onedrive.listing import Listings
 from cloudfs.stores.onedrive.names import NAME_LIMIT, PATH_LIMIT, encode, encode_path
 from cloudfs.stores.onedrive.quickxor import ALGORITHM, digest
 from cloudfs.stores.onedrive.session import FRAGMENT
@@ -62,32 +63,21 @@ class OneDriveStore:
     """One folder of one drive. Owns the connections of the drive's `Graph`."""
 
     pieces: Pieces | None = None
-    walker: Walker | None = None
 
     def __init__(self, drive: Drive, *, fragment: int = FRAGMENT, page: int = 1000) -> None:
         """``fragment`` bytes go into one request of an upload session, ``page`` entries into one of a listing."""
         self.capabilities = CAPABILITIES
         self.feed: Feed | None = DriveFeed(drive)
         self._drive = drive
-        self._page = page
+        self._listings = Listings(drive, page)
+        self.walker: Walker | None = self._listings
         self._downloads = Downloads(drive)
         self._uploads = Uploads(drive, self._downloads, fragment)
 
     # --- asking --------------------------------------------------------------------------------------------------
 
     async def list(self, directory: Location, cursor: str | None = None) -> Page:
-        await self._drive.ready()
-        if cursor is not None:
-            found = await self._drive.graph.follow(cursor, str(directory))
-        else:
-            folder = directory.identity or (await self._drive.find(directory)).id
-            path = f"{self._drive.by_id(folder, 'children')}?$top={self._page}"
-            found = await self._drive.graph.get(path, str(directory))
-            if not found.get("value") and not (await self._drive.look(folder, str(directory))).is_folder:
-                raise NotFound(f"{directory}: not a directory")
-        items = [self._drive.learn(row) for row in found.get("value", [])]
-        following = found.get("@odata.nextLink")
-        return Page([item.entry() for item in items if _is_shown(item)], following)
+        return await self._listings.page_of(directory, cursor)
 
     async def stat(self, location: Location) -> Entry:
         await self._drive.ready()
@@ -311,7 +301,3 @@ class OneDriveStore:
         """The root has no name, whatever its folder is called."""
         entry = item.entry()
         return replace(entry, name=b"") if item.id == self._drive.facts.root else entry
-
-
-def _is_shown(item: Item) -> bool:
-    return not item.is_hidden and valid_name(item.decoded)

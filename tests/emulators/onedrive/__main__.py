@@ -16,7 +16,7 @@ from tests.emulators.onedrive.control import stanza
 from tests.emulators.serving import Answer, Request, serve
 
 
-async def _run(port: int, state: Path) -> None:
+async def _run(port: int, state: Path, told: str) -> None:
     emulators: list[OneDrive] = []
 
     async def handler(request: Request) -> Answer:
@@ -24,19 +24,20 @@ async def _run(port: int, state: Path) -> None:
 
     async with trio.open_nursery() as nursery:
         url = f"http://127.0.0.1:{await nursery.start(serve, handler, port)}"
-        emulators.append(OneDrive(state, url))
+        emulators.append(OneDrive(state, told or url))
         if emulators[0].database.one("SELECT 1 FROM account") is None:
             emulators[0].accounts.add_drive(emulators[0].accounts.add("someone@example.com", "personal"), "personal")
         print(f"ready {url}", flush=True)
-        print(stanza(url, "consumers"), flush=True)
+        print(stanza(told or url, "consumers"), flush=True)
 
 
 def main() -> None:
     parser = argparse.ArgumentParser(description="An emulator of OneDrive, on loopback.")
     parser.add_argument("--port", type=int, default=0, help="0: any that is free")
     parser.add_argument("--state", type=Path, required=True, help="a directory, which keeps everything")
+    parser.add_argument("--url", default="", help="the address to hand out, if clients come through a proxy")
     arguments = parser.parse_args()
-    trio.run(_run, arguments.port, arguments.state)
+    trio.run(_run, arguments.port, arguments.state, arguments.url.rstrip("/"))
 
 
 main()

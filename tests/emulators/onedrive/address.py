@@ -53,7 +53,7 @@ def _tail(tail: str) -> tuple[tuple[str, ...], str]:
     if not tail.startswith(":/"):
         raise invalid("A path must begin with a slash.")
     path, colon, action = tail[2:].partition(":")
-    if colon and not action.startswith("/"):
+    if colon and action and not action.startswith("/"):  # a colon and nothing after it: clients in use send that
         raise invalid("There is a colon after the path, and nothing it leads to.")
     if not path or path.startswith("/") or path.endswith("/") or "//" in path:
         raise invalid("The path is empty, or has empty parts.")

@@ -19,6 +19,7 @@ CREATE TABLE IF NOT EXISTS drive (
     name TEXT,
     total INTEGER,                                      -- bytes of quota; 0: not told
     page INTEGER,                                       -- rows of a page at most
+    used INTEGER DEFAULT 0, binned INTEGER DEFAULT 0,   -- bytes, with old versions; and in the recycle bin
     epoch INTEGER DEFAULT 1,                            -- delta tokens of another epoch are too old
     seq INTEGER DEFAULT 0                               -- of the last change
 );
@@ -37,6 +38,16 @@ CREATE INDEX IF NOT EXISTS news ON item (drive, seq);
 CREATE TABLE IF NOT EXISTS version (
     item TEXT, number INTEGER, modified TEXT, size INTEGER, hash TEXT, blob TEXT, PRIMARY KEY (item, number)
 );
+CREATE TRIGGER IF NOT EXISTS item_added AFTER INSERT ON item BEGIN
+    UPDATE drive SET used = used + NEW.size WHERE id = NEW.drive;
+END;
+CREATE TRIGGER IF NOT EXISTS item_changed AFTER UPDATE OF size, deleted ON item BEGIN
+    UPDATE drive SET used = used - OLD.size * (NOT OLD.deleted) + NEW.size * (NOT NEW.deleted),
+        binned = binned - OLD.size * OLD.deleted + NEW.size * NEW.deleted WHERE id = NEW.drive;
+END;
+CREATE TRIGGER IF NOT EXISTS version_kept AFTER INSERT ON version BEGIN
+    UPDATE drive SET used = used + NEW.size WHERE id = (SELECT drive FROM item WHERE id = NEW.item);
+END;
 CREATE TABLE IF NOT EXISTS session (
     id TEXT PRIMARY KEY, drive TEXT, parent TEXT, name TEXT, item TEXT, behaviour TEXT,
     times TEXT,                                         -- JSON: fileSystemInfo

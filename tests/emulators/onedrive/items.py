@@ -82,12 +82,9 @@ class Items:
 
     def used(self, drive: Drive) -> tuple[int, int]:
         """Bytes of what exists with its versions, and of what is in the recycle bin."""
-        rows = self._database.all("SELECT deleted, SUM(size) AS n FROM item WHERE drive = ? GROUP BY 1", drive["id"])
-        by_state = {row["deleted"]: row["n"] or 0 for row in rows}
-        old = self._database.one(
-            "SELECT SUM(v.size) AS n FROM version v JOIN item i ON i.id = v.item WHERE i.drive = ?", drive["id"]
-        )
-        return by_state.get(0, 0) + ((old["n"] or 0) if old else 0), by_state.get(1, 0)
+        found = self._database.one("SELECT used, binned FROM drive WHERE id = ?", drive["id"])
+        assert found is not None
+        return int(found["used"]), int(found["binned"])
 
     def require_room(self, drive: Drive, size: int) -> None:
         if drive["total"] and sum(self.used(drive)) + size > drive["total"]:

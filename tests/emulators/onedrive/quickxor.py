@@ -29,9 +29,10 @@ class QuickXor:
         self._rest = data[whole:]
 
     def finish(self) -> str:
-        wide = (self._columns ^ int.from_bytes(self._rest, "little")).to_bytes(_CHUNK, "little")
+        width = _CHUNK if self._columns else -(-len(self._rest) // _PERIOD) * _PERIOD
+        wide = (self._columns ^ int.from_bytes(self._rest, "little")).to_bytes(width, "little")
         columns = 0
-        for at in range(0, _CHUNK, _PERIOD):
+        for at in range(0, width, _PERIOD):
             columns ^= int.from_bytes(wide[at : at + _PERIOD], "little")
         result = 0
         for index, byte in enumerate(columns.to_bytes(_PERIOD, "little")):
