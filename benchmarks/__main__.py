@@ -12,6 +12,7 @@ from __future__ import annotations
 
 import argparse
 import json
+import signal
 import sys
 import tempfile
 import time
@@ -63,6 +64,8 @@ def parse(arguments: Sequence[str] | None) -> argparse.Namespace:
 
 def main(arguments: Sequence[str] | None = None) -> int:
     options = parse(arguments)
+    # Whoever ends this wants everything unmounted all the same.
+    signal.signal(signal.SIGTERM, signal.default_int_handler)
     scale = QUICK if options.quick else WHOLE
     deadline = time.monotonic() + 60 * (options.minutes or scale.minutes)
     before = machine()

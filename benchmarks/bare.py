@@ -8,6 +8,7 @@ import threading
 import time
 import urllib.parse
 from collections.abc import Callable, Iterable, Sequence
+from contextlib import closing
 from pathlib import Path
 from typing import TypeVar
 
@@ -25,10 +26,10 @@ class Account:
 
     def __init__(self, swift: Swift) -> None:
         self._host, self._port = swift.address
-        connection = self.connect()
-        connection.request("GET", "/auth/v1.0", headers={"X-Auth-User": swift.user, "X-Auth-Key": swift.key})
-        answer = connection.getresponse()
-        answer.read()
+        with closing(self.connect()) as connection:
+            connection.request("GET", "/auth/v1.0", headers={"X-Auth-User": swift.user, "X-Auth-Key": swift.key})
+            answer = connection.getresponse()
+            answer.read()
         self._headers = {"X-Auth-Token": answer.headers["X-Auth-Token"]}
         self._root = urllib.parse.urlsplit(answer.headers["X-Storage-Url"]).path
 
@@ -101,7 +102,8 @@ def get_big(account: Account, container: str, name: str, size: int) -> float:
 
 
 def make_container(account: Account, container: str) -> None:
-    account.send(account.connect(), "PUT", container)
+    with closing(account.connect()) as connection:
+        account.send(connection, "PUT", container)
 
 
 def _spread(account: Account, jobs: Iterable[Job], work: Callable[[http.client.HTTPConnection, Job], None]) -> float:

@@ -25,7 +25,7 @@ from benchmarks.results import FLOOR, LOOPS, Measurement
 from benchmarks.s3fs import S3fs
 from benchmarks.sources import Sources
 from benchmarks.systems import Cloudfs, Disk, Floor, Mounted, System
-from benchmarks.traffic import Ear, Traffic
+from benchmarks.traffic import Traffic, traffic_of
 from benchmarks.works import Scene, Start, Work
 from tests.servers.swift import Swift
 
@@ -36,7 +36,8 @@ class Arena:
 
     line: str
     swift: Swift
-    ear: Ear
+    server: Swift
+    """The same without the line."""
     sources: Sources
     container: str
     place: Path
@@ -151,7 +152,7 @@ class Watch:
         self._system = system
         self._work = work
         self._pid = pid
-        self._traffic = arena.ear.heard()
+        self._traffic = traffic_of(arena.server)
         self._cpu = cpu_seconds(pid) if pid else 0.0
         self._began = time.monotonic()
         self._returned: float | None = None
@@ -164,7 +165,7 @@ class Watch:
         """Everything is stored; or not, and why."""
         now = time.monotonic()
         returned = self._returned or now
-        traffic: Traffic = self._arena.ear.heard() - self._traffic
+        traffic: Traffic = traffic_of(self._arena.server) - self._traffic
         alive = self._pid is not None and Path(f"/proc/{self._pid}").exists()
         return Measurement(
             line=self._arena.line,

@@ -53,9 +53,9 @@ def make_sources(place: Path, sizes: Sizes) -> Sources:
     big, tree = make_big_file(place / "big.bin", sizes.big), make_tree(place / "tree", sizes.tree)
     archive, repository = place / "tree.tar", place / "repository.git"
     _run("tar", "--create", "--directory", str(tree), "--file", str(archive), ".")
-    for arguments in (["init", "--quiet"], ["add", "."], ["commit", "--quiet", "--message=tree"]):
+    _run("git", "init", "--quiet", "--bare", str(repository))
+    for arguments in (["add", "."], ["commit", "--quiet", "--message=tree"]):
         _run("git", f"--git-dir={repository}", f"--work-tree={tree}", *arguments)
-    _run("git", f"--git-dir={repository}", "config", "core.bare", "true")
     return Sources(sizes, big, tree, archive, repository)
 
 

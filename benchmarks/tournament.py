@@ -15,7 +15,6 @@ from benchmarks.results import NOT_PEERS, Measurement
 from benchmarks.schedule import Turn, next_turn
 from benchmarks.sources import Sizes, Sources, make_sources
 from benchmarks.targets import FAR, FAR_BANDWIDTH, FAR_LATENCY, NEAR
-from benchmarks.traffic import Ear
 from benchmarks.works import Work
 from tests.servers.proxy import Proxy
 from tests.servers.swift import Swift, SwiftCluster
@@ -39,17 +38,17 @@ class Track:
     """A line to the server, and what there is to be done on it."""
 
     swift: Swift
-    ear: Ear
+    server: Swift
+    """The same without the line."""
     sources: Sources
 
 
 @contextlib.contextmanager
 def tracks(lines: Mapping[str, Sizes], place: Path) -> Iterator[Mapping[str, Track]]:
-    """One server for all; its front end tells an `Ear` what it is asked for."""
+    """One server for all; its front end counts what it is asked for."""
     with contextlib.ExitStack() as stack:
-        ear = stack.enter_context(Ear())
         cluster = stack.enter_context(SwiftCluster(place / "swift"))
-        near = cluster.front(extras=Extras(s3=True, log_port=ear.port))
+        near = cluster.front(extras=Extras(s3=True, counted=True))
         found = {}
         for number, (line, sizes) in enumerate(lines.items()):
             swift = near
@@ -58,7 +57,7 @@ def tracks(lines: Mapping[str, Sizes], place: Path) -> Iterator[Mapping[str, Tra
                 swift = near.at(stack.enter_context(proxy).url)
             sources = place / f"sources-{number}"
             sources.mkdir()
-            found[line] = Track(swift, ear, make_sources(sources, sizes))
+            found[line] = Track(swift, near, make_sources(sources, sizes))
         yield found
 
 
@@ -86,7 +85,7 @@ def _take(turn: Turn, number: int, track: Track, rules: Rules, place: Path) -> I
     arena = Arena(
         line=turn.line,
         swift=track.swift,
-        ear=track.ear,
+        server=track.server,
         sources=track.sources,
         container=f"{turn.system.replace(' ', '-')}-{'near' if turn.line == NEAR else 'far'}-{number}",
         place=place / "own",

@@ -1,14 +1,19 @@
-import socket
+from pathlib import Path
 
-from benchmarks.traffic import Ear, Traffic
+from benchmarks import bare
+from benchmarks.traffic import Traffic, traffic_of
+from tests.servers.swift import SwiftCluster
+from tests.servers.swift_files import Extras
 
 
-def test_what_clients_asked_for_is_counted_and_what_the_server_asked_itself_is_not() -> None:
-    with Ear() as ear, socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as server:
-        for line in (
-            b"<134>proxy-server: PUT 201 5 - - (txn: tx1)\0",
-            b"<134>proxy-server: HEAD 204 - - RL (txn: tx1)\0",
-            b"<134>proxy-server: GET 200 - 70 - (txn: tx2)\0",
-        ):
-            server.sendto(line, ("127.0.0.1", ear.port))
-        assert ear.heard() == Traffic(requests=2, sent=5, received=70)
+def test_the_server_counts_what_clients_ask_for(tmp_path: Path) -> None:
+    with SwiftCluster(tmp_path / "swift") as cluster:
+        swift = cluster.front(extras=Extras(counted=True))
+        account = bare.Account(swift)
+        bare.make_container(account, "c")
+        before = traffic_of(swift)
+        connection = account.connect()
+        account.send(connection, "PUT", "c/x", b"12345")
+        account.send(connection, "GET", "c/x")
+        connection.close()
+        assert traffic_of(swift) - before == Traffic(requests=2, sent=5, received=5)

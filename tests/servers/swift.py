@@ -24,8 +24,20 @@ from pathlib import Path
 import click
 import httpx
 
-from tests.servers.swift_files import ACCOUNT, KEY, OPTIONAL, PLAIN, USER, Extras, Ports, back_end, front_end, write_common
+from tests.servers.swift_files import (
+    ACCOUNT,
+    KEY,
+    OPTIONAL,
+    PLAIN,
+    USER,
+    Extras,
+    Ports,
+    back_end,
+    front_end,
+    write_common,
+)
 
+_REPOSITORY = Path(__file__).parents[2]
 _PATIENCE = 60.0
 _MEMORY_NEEDED = 2 << 30
 _PREFIX = "cloudfs-swift-"
@@ -145,6 +157,7 @@ def _process(command: Sequence[str], log_file: Path) -> Iterator[None]:
     # Whatever happens to us, it does not outlive us.
     tied = ["setpriv", "--pdeathsig", "KILL", "--", *command]
     environment = {key: value for key, value in os.environ.items() if key != "PYTHONWARNINGS"}
+    environment["PYTHONPATH"] = str(_REPOSITORY)
     with open(log_file, "wb") as log:
         process = subprocess.Popen(tied, stdout=log, stderr=log, stdin=subprocess.DEVNULL, env=environment)
     try:

@@ -38,13 +38,11 @@ class Extras:
 
     s3: bool = False
     """Amazon's protocol as well, with the same user and key."""
-    log_port: int = 0
-    """Where on loopback to tell every request of a client: a datagram of `LOG_FORMAT` each; 0: nowhere."""
+    counted: bool = False
+    """Tells what clients asked for (`tests.servers.swift_counter`)."""
 
 
 PLAIN = Extras()
-LOG_FORMAT = "{method} {status_int} {bytes_recvd} {bytes_sent} {source}"
-"""Bytes are those of bodies, "-" for none; the source is "-" for what the client itself asked for."""
 
 
 @dataclass(frozen=True)
@@ -70,17 +68,13 @@ def back_end(kind: str, directory: Path, devices: Path, port: int, user: str) ->
     )
 
 
-def front_end(
-    directory: Path, port: int, memcached: int, user: str, without: Collection[str], extras: Extras
-) -> str:
+def front_end(directory: Path, port: int, memcached: int, user: str, without: Collection[str], extras: Extras) -> str:
     """The configuration of a proxy server without some of `OPTIONAL`."""
     pipeline = " ".join(name for name in _PIPELINE.split() if name not in without)
     filters = "".join(f"[filter:{name}]\nuse = egg:swift#{egg}\n" for name, egg in _FILTERS.items())
-    if extras.log_port:
-        filters += (
-            "access_log_level = INFO\naccess_log_udp_host = 127.0.0.1\n"
-            f"access_log_udp_port = {extras.log_port}\nlog_msg_template = {LOG_FORMAT}\n"
-        )
+    if extras.counted:
+        pipeline = f"counter {pipeline}"
+        filters += "[filter:counter]\npaste.filter_factory = tests.servers.swift_counter:filter_factory\n"
     if extras.s3:
         pipeline = pipeline.replace("tempauth", "s3api tempauth")
         filters += "[filter:s3api]\nuse = egg:swift#s3api\n"
