@@ -27,12 +27,16 @@ GENERIC = frozenset({"answer", "lose", "refuse", "cut", "delay"})
 
 @dataclass
 class Order:
-    """Happens to requests whose ``METHOD path`` matches: not to the first ``skip`` of them, then to ``times``."""
+    """Happens to requests whose ``METHOD path`` matches: not to the first ``skip`` of them, then to ``times``.
+
+    With ``every`` it happens to one of so many of those only.
+    """
 
     do: str
     match: str = ""
     times: int = 1
     skip: int = 0
+    every: int = 1
     status: int = 503
     headers: dict[str, str] = field(default_factory=dict)
     body: Any = None
@@ -46,6 +50,7 @@ class Order:
         if self.skip > 0:
             self.skip -= 1
             return False
+        self.skip = self.every - 1
         self.times -= 1
         return True
 

@@ -29,7 +29,7 @@ class OneDrive:
         downloads = Downloads(self.database, self.trouble, url)
         rows = Rows(self.items, downloads.sign)
         uploads = Uploads(self.database, self.items, rows, self.trouble, url)
-        sign_in = SignIn(self.database, self.accounts)
+        sign_in = SignIn(self.database, self.accounts, url)
         self._graph = Graph(self.database, self.accounts, self.items, rows, uploads, self.trouble, url)
         self._control = Control(
             self.database, self.accounts, self.items, rows, sign_in, uploads, downloads, self.trouble, url

@@ -28,6 +28,9 @@ from tests.emulators.onedrive.uploads import Uploads
 from tests.emulators.serving import Answer, Request
 from tests.emulators.trouble import Order, Trouble
 
+TENANTS = {"personal": "consumers", "business": "organizations"}
+"""Where each kind of account signs in."""
+
 
 class Control:
     def __init__(
@@ -76,7 +79,7 @@ class Control:
             "libraries": libraries,
             "access_token": granted["access_token"],
             "refresh_token": granted["refresh_token"],
-            "stanza": stanza(self._url, "consumers" if kind == "personal" else "organizations"),
+            "stanza": stanza(self._url, TENANTS[kind]),
         }
 
     def _post_trouble(self, **order: Any) -> object:

@@ -89,7 +89,7 @@ class Graph:
             return self._about_account(call)
         drive = self._drive(call, address)
         if address.on_drive:
-            return Answer.json(200, self._rows.drive(drive))
+            return Answer.json(200, self._about_drive(drive))
         action = address.action.partition("/")[0].partition("(")[0]
         handler = self._handlers().get((call.method, action))
         if handler is None:
@@ -124,14 +124,17 @@ class Graph:
                 200, {"id": person["id"], "displayName": person["name"], "userPrincipalName": person["name"]}
             )
         if call.method == "GET" and call.path == "/me/drives":
-            return Answer.json(200, {"value": [self._rows.drive(drive) for drive in drives]})
+            return Answer.json(200, {"value": [self._about_drive(drive) for drive in drives]})
         if call.method == "GET" and call.path == "/sites" and person["kind"] == "business":
             site = {"id": f"site,{person['id']}", "displayName": "Team", "webUrl": "https://team.example"}
             return Answer.json(200, {"value": [site]})
         if call.method == "GET" and re.fullmatch(r"/sites/[^/]+/drives", call.path):
             libraries = [drive for drive in drives if drive["kind"] == "documentLibrary"]
-            return Answer.json(200, {"value": [self._rows.drive(drive) for drive in libraries]})
+            return Answer.json(200, {"value": [self._about_drive(drive) for drive in libraries]})
         raise Refusal(400, "BadRequest", f"Resource not found for the segment '{call.path}'.")
+
+    def _about_drive(self, drive: Drive) -> dict[str, Any]:
+        return self._rows.drive(drive, self._accounts.account(drive["account"])["name"])
 
     def _drive(self, call: Call, address: Address) -> Drive:
         if address.drive is not None:

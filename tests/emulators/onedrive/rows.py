@@ -72,7 +72,7 @@ class Rows:
         found = {"id": item["id"], "deleted": {"state": "deleted"}, "parentReference": parent}
         return {**found, "name": item["name"]} if drive["kind"] == "personal" else {**found, "size": item["size"]}
 
-    def drive(self, drive: Drive) -> dict[str, Any]:
+    def drive(self, drive: Drive, owner: str) -> dict[str, Any]:
         used, deleted = self._items.used(drive)
         total = drive["total"]
         remaining = max(0, total - used - deleted)
@@ -86,5 +86,6 @@ class Rows:
             "id": drive["id"],
             "driveType": drive["kind"],
             "name": drive["name"],
+            "owner": {"user": {"email": owner, "displayName": owner.partition("@")[0]}},
             "quota": {**quota, "state": "normal" if remaining or not total else "exceeded"},
         }

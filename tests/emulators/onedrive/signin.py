@@ -24,6 +24,7 @@ REDIRECTS = (
 )
 _DEVICE = "urn:ietf:params:oauth:grant-type:device_code"
 _CODE_SECONDS = 600.0
+_PAGE = b'<form method="post"><label>Code <input name="code"></label> <button>Next</button></form>\n'
 
 
 class No(Exception):
@@ -43,15 +44,21 @@ class No(Exception):
 
 
 class SignIn:
-    """Everybody agrees at once, unless ``/control/policy`` says that device codes are not for them."""
+    """Who opens the page of a sign-in has agreed, and so has who types a device code.
 
-    def __init__(self, database: Database, accounts: Accounts) -> None:
+    There are no such codes for personal accounts, nor for anybody if ``/control/policy`` says so.
+    """
+
+    def __init__(self, database: Database, accounts: Accounts, url: str) -> None:
         self._database = database
         self._accounts = accounts
+        self._url = url
         self.interval = 1
 
     async def handle(self, request: Request) -> Answer:
-        _, tenant, rest = request.path.split("/", 2)
+        if request.path == "/devicelogin":
+            return await self._type_code(request)
+        _, tenant, rest = [*request.path.split("/", 2), ""][:3]
         try:
             if (request.method, rest) == ("GET", "oauth2/v2.0/authorize"):
                 return self._authorize(request.query)
@@ -103,12 +110,19 @@ class SignIn:
         found = {
             "device_code": code,
             "user_code": user_code,
-            "verification_uri": "https://microsoft.com/devicelogin",
+            "verification_uri": f"{self._url}/devicelogin",
             "expires_in": 900,
             "interval": self.interval,
             "message": f"Enter {user_code}",
         }
         return Answer.json(200, found)
+
+    async def _type_code(self, request: Request) -> Answer:
+        """The page where a person types the code; ``curl -d code=1A2B3C4D URL/devicelogin`` does as well."""
+        if request.method != "POST":
+            return Answer(200, _PAGE, {"Content-Type": "text/html; charset=utf-8"})
+        known = self.approve((await request.form()).get("code", "").strip().upper(), None)
+        return Answer(200, b"You have signed in.\n") if known else Answer(400, b"That code did not work.\n")
 
     def approve(self, user_code: str, account: str | None, *, decline: bool = False) -> bool:
         """The person types the code; whether there is such a code."""
