@@ -39,6 +39,12 @@ class Account:
     def drive(self) -> str:
         return str(self.facts["libraries"][0] if self.kind == "documentLibrary" else self.facts["drive"])
 
+    @property
+    def stanza(self) -> str:
+        """What goes into the configuration; names the drive if it is not the account's own."""
+        library = f'drive = "{self.drive}"\n' if self.kind == "documentLibrary" else ""
+        return str(self.facts["stanza"]) + library
+
     def store(
         self, path: str = "", *, fragment: int = 8 * GRAIN, patience: float = 30.0, page: int = PAGE
     ) -> OneDriveStore:

@@ -124,7 +124,8 @@ class Graph:
                 200, {"id": person["id"], "displayName": person["name"], "userPrincipalName": person["name"]}
             )
         if call.method == "GET" and call.path == "/me/drives":
-            return Answer.json(200, {"value": [self._about_drive(drive) for drive in drives]})
+            own = [drive for drive in drives if drive["kind"] != "documentLibrary"]
+            return Answer.json(200, {"value": [self._about_drive(drive) for drive in own]})
         if call.method == "GET" and call.path == "/sites" and person["kind"] == "business":
             site = {"id": f"site,{person['id']}", "displayName": "Team", "webUrl": "https://team.example"}
             return Answer.json(200, {"value": [site]})
