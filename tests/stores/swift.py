@@ -7,6 +7,7 @@ import os
 import time
 from collections.abc import Collection
 from dataclasses import dataclass
+from urllib.parse import quote
 
 import httpx
 import trio
@@ -114,7 +115,7 @@ class Raw:
         params: dict[str, str] | None = None,
         **headers: str,
     ) -> httpx.Response:
-        path = "/".join(part for part in (container or self._container, name) if part)
+        path = quote("/".join(part for part in (container or self._container, name) if part))
         sent = {key.replace("_", "-"): value for key, value in headers.items()}
         answer = self._client.request(method, f"{self._url}/{path}", content=content, headers=sent, params=params)
         answer.raise_for_status()
