@@ -106,14 +106,14 @@ class Merging:
         assert link.parent is not None and link.name is not None
         return [Stale(link.parent, link.name)]
 
-    def vanished(self, link: Link, since: int | None = None) -> list[Stale]:
+    def vanished(self, link: Link, since: int | None = None, *, certain: bool = False) -> list[Stale]:
         """The store does not have it any more, with all that was inside; it was looked for at `Links.tick` ``since``.
 
-        What was changed here since is kept, and stored again.
+        What was changed here since is kept, and stored again. ``certain``: it was the uploader that looked for it.
         """
         catalog = self._catalog
         since = catalog.links.tick if since is None else since
-        if catalog.links.is_claimed(link.id, since):
+        if catalog.links.is_claimed(link.id, since) and not certain:
             return []
         node = catalog.nodes.get(link.ino)
         stale: list[Stale] = []

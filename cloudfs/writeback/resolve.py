@@ -17,7 +17,7 @@ from cloudfs.catalog.links import Link
 from cloudfs.catalog.merging import Merging, Stale
 from cloudfs.errors import DirectoryNotEmpty, NotFound, VersionMismatch
 from cloudfs.stores.base import Entry, Location, Store
-from cloudfs.types import ROOT
+from cloudfs.types import ROOT, Inode
 from cloudfs.writeback.conflict import conflict_name
 from cloudfs.writeback.plan import Action, Step
 from cloudfs.writeback.record import Record
@@ -25,7 +25,11 @@ from cloudfs.writeback.sources import Sources
 
 
 class Resolver:
-    """One method an error: `VersionMismatch`, `NotFound`, `DirectoryNotEmpty`."""
+    """One method an error: `VersionMismatch`, `NotFound`, `DirectoryNotEmpty`.
+
+    While the store is asked, an application may rename or remove the name in question: what was read of it before is
+    where the object is, and what is read after (`_now`) is what is wanted.
+    """
 
     def __init__(
         self,
@@ -110,6 +114,7 @@ class Resolver:
         if action.step in (Step.DELETE, Step.SET_ATTRIBUTES, Step.MOVE_ASIDE):
             await self._look_again(link)
             return
+        assert link.parent is not None and link.name is not None
         place = self._record.place(link, action.replaces)
         try:
             theirs = await self._store.stat(place)
@@ -136,21 +141,33 @@ class Resolver:
                 self._record.gone(action.replaces)
 
     def _keep_both(self, link: Link, action: Action, theirs: Entry) -> None:
-        """Theirs keeps the name, ours gets another one (`cloudfs.writeback.conflict`)."""
-        current = self._catalog.links.get(link.id)
-        if current is None or current.parent is None or current.name is None:
-            return
-        parent, name = current.parent, current.name
+        """Theirs keeps the name, ours gets another one (`cloudfs.writeback.conflict`) unless it has one already."""
+        parent, name = link.parent, link.name
+        assert parent is not None and name is not None
         now = time.time_ns()
         with self._catalog:
             if action.replaces is not None:
                 self._record.gone(action.replaces)
-            ours = self._free_name(parent, name, now)
-            self._catalog.links.move(link.id, parent, ours, now)
-            if self._catalog.links.at_place(parent, name, link.id) is None:
-                self._merging.arrival(parent, theirs)
-        self._stale(Stale(parent, name))
-        self._stale(Stale(parent, ours))
+            current = self._now(link)
+            if current is not None and (current.parent, current.name) == (parent, name):
+                ours = self._free_name(parent, name, now)
+                self._catalog.links.move(link.id, parent, ours, now)
+                self._stale(Stale(parent, ours))
+            self._arrive(parent, theirs, link.id)
+
+    def _now(self, link: Link) -> Link | None:
+        return self._catalog.links.get(link.id)
+
+    def _arrive(self, directory: int, theirs: Entry, but: int = 0) -> None:
+        """The store has it there: the mount shows it, if the name is free, in both trees."""
+        links = self._catalog.links
+        known = links.at_place(directory, theirs.name, but) or links.find(directory, theirs.name)
+        if known is None and not self._is_doomed(directory):
+            self._merging.arrival(Inode(directory), theirs)
+            self._stale(Stale(Inode(directory), theirs.name))
+
+    def _is_doomed(self, directory: int) -> bool:
+        return directory != ROOT and all(link.doomed for link in self._catalog.links.of_inode(directory))
 
     def _free_name(self, parent: int, name: bytes, now_ns: int) -> bytes:
         attempt = 0
@@ -168,16 +185,16 @@ class Resolver:
         except NotFound:
             self._record.gone(link)
             return
-        if not link.doomed and self._catalog.stagings.exists(link.ino):
+        current = self._now(link)
+        if current is None:
+            return
+        if not current.doomed and self._catalog.stagings.exists(link.ino):
             self._record.gone(link)  # written to again meanwhile: the upload finds theirs, and keeps both
             return
         with self._catalog:
-            self._catalog.links.drop(link.id)
-            self._drop_name(link)
-            if link.at_parent is not None and self._catalog.links.find(link.at_parent, theirs.name) is None:
-                self._merging.arrival(link.at_parent, theirs)
-                self._stale(Stale(link.at_parent, theirs.name))
-            self._catalog.reap(link.ino)
+            self._drop(current)
+            if link.at_parent is not None:
+                self._arrive(link.at_parent, theirs)
 
     async def not_empty(self, link: Link) -> None:
         """Somebody put something into a directory that we were to delete: it comes back, with what is theirs."""
@@ -185,19 +202,18 @@ class Resolver:
         if link.at_parent is None or self._catalog.links.find(link.at_parent, theirs.name) is not None:
             raise DirectoryNotEmpty("the store has entries there that were made elsewhere, and the name is taken here")
         with self._catalog:
-            self._catalog.links.drop(link.id)
-            self._merging.arrival(link.at_parent, theirs)
-            self._catalog.reap(link.ino)
-        self._stale(Stale(link.at_parent, theirs.name))
+            self._drop(link)
+            self._arrive(link.at_parent, theirs)
 
-    def _drop_name(self, link: Link) -> None:
-        """A name that was not doomed is gone from the desired tree with its row."""
-        if link.doomed or link.parent is None or link.name is None:
-            return
-        node = self._catalog.nodes.get(link.ino)
-        node.nlink -= 1
-        self._catalog.nodes.save(node)
-        self._stale(Stale(link.parent, link.name))
+    def _drop(self, link: Link) -> None:
+        """The row as it is now, and with it a name that was not doomed."""
+        self._catalog.links.drop(link.id)
+        if link.parent is not None and link.name is not None:
+            node = self._catalog.nodes.get(link.ino)
+            node.nlink -= 1
+            self._catalog.nodes.save(node)
+            self._stale(Stale(link.parent, link.name))
+        self._catalog.reap(link.ino)
 
     async def missing(self, link: Link, action: Action) -> None:
         """Something we built upon is gone from the store: find out what, and record it."""
@@ -208,20 +224,18 @@ class Resolver:
             except NotFound:
                 self._vanished(parent)
                 return
-        if link.stored:
-            self._vanished(link)
+        current = self._now(link)
+        if current is None:
+            return
+        if current.stored:
+            self._vanished(current)
         elif action.step is Step.UPLOAD and not self._catalog.stagings.exists(link.ino):
-            self._lost_content(link)
+            # The bytes were at the store only, and somebody deleted them there: the name goes too.
+            with self._catalog:
+                self._drop(current)
 
     def _vanished(self, link: Link) -> None:
         with self._catalog:
-            stale = self._merging.vanished(link)
+            stale = self._merging.vanished(link, certain=True)
         for each in stale:
             self._stale(each)
-
-    def _lost_content(self, link: Link) -> None:
-        """The bytes were at the store only, and somebody deleted them there: the name goes too."""
-        with self._catalog:
-            self._catalog.links.drop(link.id)
-            self._drop_name(link)
-            self._catalog.reap(link.ino)

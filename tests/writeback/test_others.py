@@ -1,0 +1,182 @@
+"""Another client changed what this mount changes too: nothing of either is lost, and the uploader comes to an end.
+
+The mount is not told by a listing: it finds out when it gets to the name.
+"""
+
+from __future__ import annotations
+
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+
+import pytest
+
+from cloudfs.stores.faults import Hold
+from cloudfs.stores.memory.tree import MemoryTree
+from cloudfs.types import ROOT
+from cloudfs.vfs.attributes import Change
+from tests.writeback.another import AnotherClient
+from tests.writeback.rig import Rig
+from tests.writeback.views import left_over, store_view
+
+
+@pytest.fixture
+def other(tree: MemoryTree) -> AnotherClient:
+    return AnotherClient(tree)
+
+
+async def agreed(rig: Rig, tree: MemoryTree) -> dict[bytes, bytes]:
+    """What both trees hold, once they are the same and nothing is left to do."""
+    await rig.drain()
+    rig.forget()
+    assert left_over(rig) == []
+    stored = store_view(tree, hard_links=True)
+    assert {path for path in stored if b"/" not in path} == set(await rig.names())
+    for path, row in stored.items():
+        assert (await rig.resolve(path)).is_directory or await rig.read(path) == row.data
+    return {path: row.data for path, row in stored.items()}
+
+
+async def test_a_file_that_was_deleted_there_and_changed_here(rig: Rig, tree: MemoryTree, other: AnotherClient) -> None:
+    await rig.create(b"a", b"old")
+    await rig.drain()
+    await other.delete(b"a")
+    await rig.write(b"a", b"new")
+    assert await agreed(rig, tree) == {b"a": b"new"}
+
+
+async def test_a_file_that_was_deleted_there_and_got_another_mode_here(
+    rig: Rig, tree: MemoryTree, other: AnotherClient
+) -> None:
+    await rig.create(b"a", b"old")
+    await rig.drain()
+    await other.delete(b"a")
+    await rig.change(b"a", Change(mode=0o600))
+    assert await agreed(rig, tree) == {}
+
+
+async def test_a_file_that_was_deleted_there_and_renamed_here(rig: Rig, tree: MemoryTree, other: AnotherClient) -> None:
+    """Its bytes are cached here."""
+    await rig.create(b"a", b"old")
+    await rig.drain()
+    await other.delete(b"a")
+    await rig.rename(b"a", b"b")
+    assert await agreed(rig, tree) == {b"b": b"old"}
+
+
+async def test_a_file_that_was_deleted_on_both_sides(rig: Rig, tree: MemoryTree, other: AnotherClient) -> None:
+    await rig.create(b"a", b"old")
+    await rig.drain()
+    await other.delete(b"a")
+    await rig.unlink(b"a")
+    assert await agreed(rig, tree) == {}
+
+
+async def test_a_directory_that_was_deleted_there_and_written_into_here(
+    rig: Rig, tree: MemoryTree, other: AnotherClient
+) -> None:
+    await rig.mkdir(b"d")
+    await rig.create(b"d/a", b"old")
+    await rig.create(b"d/b", b"gone")
+    await rig.drain()
+    for path in (b"d/a", b"d/b", b"d"):
+        await other.delete(path)
+    await rig.write(b"d/a", b"new")
+    assert await agreed(rig, tree) == {b"d": b"", b"d/a": b"new"}
+
+
+async def test_a_file_that_was_changed_on_both_sides(rig: Rig, tree: MemoryTree, other: AnotherClient) -> None:
+    await rig.create(b"a.txt", b"old")
+    await rig.drain()
+    await other.put(b"a.txt", b"theirs")
+    await rig.write(b"a.txt", b"ours")
+    found = await agreed(rig, tree)
+    assert found.pop(b"a.txt") == b"theirs"
+    ((name, data),) = found.items()
+    assert name.startswith(b"a (conflict ")
+    assert name.endswith(b").txt")
+    assert data == b"ours"
+
+
+async def test_a_name_that_was_made_on_both_sides(rig: Rig, tree: MemoryTree, other: AnotherClient) -> None:
+    await rig.create(b"a", b"ours")
+    await other.put(b"a", b"theirs")
+    found = await agreed(rig, tree)
+    assert found.pop(b"a") == b"theirs"
+    assert list(found.values()) == [b"ours"]
+
+
+async def test_a_name_that_was_made_there_is_not_replaced_by_a_rename_here(
+    rig: Rig, tree: MemoryTree, other: AnotherClient
+) -> None:
+    await rig.create(b"a", b"ours")
+    await rig.drain()
+    await other.put(b"b", b"theirs")
+    await rig.rename(b"a", b"b")
+    found = await agreed(rig, tree)
+    assert found.pop(b"b") == b"theirs"
+    assert list(found.values()) == [b"ours"]
+
+
+async def test_a_file_that_was_changed_there_and_deleted_here_comes_back(
+    rig: Rig, tree: MemoryTree, other: AnotherClient
+) -> None:
+    await rig.create(b"a", b"old")
+    await rig.drain()
+    await other.put(b"a", b"theirs")
+    await rig.unlink(b"a")
+    assert await agreed(rig, tree) == {b"a": b"theirs"}
+
+
+async def test_a_directory_that_was_filled_there_and_removed_here_comes_back(
+    rig: Rig, tree: MemoryTree, other: AnotherClient
+) -> None:
+    await rig.mkdir(b"d")
+    await rig.drain()
+    await other.put(b"d/a", b"theirs")
+    await rig.rmdir(b"d")
+    await rig.drain()
+    await rig.directories.known(ROOT)
+    assert await agreed(rig, tree) == {b"d": b"", b"d/a": b"theirs"}
+
+
+@pytest.mark.parametrize("event", ["renamed", "removed", "replaced"])
+async def test_while_a_conflict_is_found_the_name(rig: Rig, tree: MemoryTree, other: AnotherClient, event: str) -> None:
+    await rig.create(b"a", b"ours")
+    await other.put(b"a", b"theirs")
+    async with asking(rig, "stat"):
+        if event == "renamed":
+            await rig.rename(b"a", b"elsewhere")
+        elif event == "removed":
+            await rig.unlink(b"a")
+        else:
+            await rig.create(b"b", b"another")
+            await rig.rename(b"b", b"a")
+    found = await agreed(rig, tree)
+    assert found.pop(b"a") == b"theirs"
+    assert list(found.values()) == {"renamed": [b"ours"], "removed": [], "replaced": [b"another"]}[event]
+
+
+async def test_a_file_is_replaced_while_its_first_upload_is_under_way(rig: Rig, tree: MemoryTree) -> None:
+    await rig.create(b"a", b"a")
+    async with asking(rig, "put"):
+        await rig.create(b"b", b"b")
+        await rig.rename(b"b", b"a")
+    assert await agreed(rig, tree) == {b"a": b"b"}
+
+
+async def test_a_file_is_removed_while_its_first_upload_is_under_way(rig: Rig, tree: MemoryTree) -> None:
+    await rig.create(b"a", b"a")
+    async with asking(rig, "put"):
+        await rig.unlink(b"a")
+    assert await agreed(rig, tree) == {}
+
+
+@asynccontextmanager
+async def asking(rig: Rig, method: str) -> AsyncIterator[None]:
+    """The block happens while the store is asked for something, and has not answered yet."""
+    hold = Hold()
+    rig.plan.add(method, hold)
+    rig.hasten()
+    await hold.reached.wait()
+    yield
+    hold.gate.set()
