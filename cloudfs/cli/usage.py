@@ -66,7 +66,8 @@ def _print(found: dict[str, Any]) -> None:
         click.echo(line)
     store = found["store"]
     free = f", {show_size(store['free'])} free" if store["free"] is not None else ""
-    click.echo(f"account: {show_part(store['used'], store['total'])} used{free}")
+    trash = f", {show_size(store['trash'])} in the trash" if store.get("trash") else ""
+    click.echo(f"account: {show_part(store['used'], store['total'])} used{free}{trash}")
 
 
 def _cells(entry: dict[str, Any]) -> tuple[str, ...]:

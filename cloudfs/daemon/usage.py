@@ -67,5 +67,5 @@ class Sizes:
             except StoreError:
                 usage = self._capacity.latest
         if usage is None:
-            return {"used": None, "total": None, "free": None}
-        return {"used": usage.used, "total": usage.total, "free": usage.free}
+            return {"used": None, "total": None, "free": None, "trash": None}
+        return {"used": usage.used, "total": usage.total, "free": usage.free, "trash": usage.trash}

@@ -15,7 +15,7 @@ Names that come out of a store are checked with `valid_name` by the caller as we
 
 from __future__ import annotations
 
-from collections.abc import AsyncGenerator, Sequence
+from collections.abc import AsyncGenerator, Callable, Iterable, Sequence
 from dataclasses import dataclass
 from typing import Protocol, runtime_checkable
 
@@ -75,11 +75,15 @@ class Page:
 
 @dataclass(frozen=True, slots=True)
 class Usage:
-    """Bytes, as the provider counts them. None: unlimited, or not told."""
+    """Bytes, as the provider counts them. None: unlimited, or not told.
+
+    ``trash`` is what was deleted, is kept for a while, and takes room until the trash is emptied.
+    """
 
     used: int
     total: int | None = None
     free: int | None = None
+    trash: int | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -262,8 +266,11 @@ class Leftovers(Protocol):
     Not a facet but a method of the store itself, which ``cloudfs verify`` looks for.
     """
 
-    async def leftovers(self) -> Sequence[str]:
-        """One line for each, that names it and says how large it is. What is still being sent is none."""
+    async def leftovers(self, known: Callable[[], Iterable[Piece]]) -> Sequence[str]:
+        """One line for each, that names it and says how large it is. What is still being sent is none.
+
+        Nor is any of the pieces that the caller has not forgotten, which ``known`` tells at any time.
+        """
         ...
 
 

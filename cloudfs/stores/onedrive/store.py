@@ -98,13 +98,14 @@ class OneDriveStore:
         return await digest(source)
 
     async def usage(self) -> Usage:
-        """As the account counts it; what is in the recycle bin counts as well."""
+        """As the account counts it; what is in the recycle bin takes room as well."""
         await self._drive.ready()
         quota = (await self._drive.graph.get(self._drive.path, "the quota")).get("quota") or {}
         total = int(quota.get("total") or 0)
         if not total:  # not told, in some libraries
             return Usage(used=int(quota.get("used") or 0))
-        return Usage(used=int(quota.get("used") or 0), total=total, free=int(quota.get("remaining") or 0))
+        used, free, trash = (int(quota.get(key) or 0) for key in ("used", "remaining", "deleted"))
+        return Usage(used, total, free, trash)
 
     async def aclose(self) -> None:
         await self._drive.graph.aclose()
