@@ -50,6 +50,7 @@ class Database:
         self._commits = 0
         self._commits_synced = 0
         self._syncing = trio.Lock()
+        self._asking = trio.Lock()
         self._once_synced: list[Callable[[], None]] = []
         self._expected = trio.Event()
         self._done: list[Statement] = []
@@ -107,6 +108,19 @@ class Database:
         """The first column of the first row, None without a row."""
         row = self._run(sql, tuple(parameters)).fetchone()
         return None if row is None else row[0]
+
+    async def ask(self, sql: str, parameters: Sequence[Any] | Mapping[str, Any] = ()) -> list[tuple[Any, ...]]:
+        """The rows of a question that takes longer the more there is: asked in a thread, so that nobody waits for it.
+
+        Everything done before the call is in them; one question at a time.
+        """
+        async with self._asking:
+            self.settle()
+            return await trio.to_thread.run_sync(self._ask, sql, parameters)
+
+    def _ask(self, sql: str, parameters: Sequence[Any] | Mapping[str, Any]) -> list[tuple[Any, ...]]:
+        with contextlib.closing(self._connect()) as connection:
+            return connection.execute(sql, parameters).fetchall()
 
     def when_rolled_back(self, callback: Callable[[], None]) -> None:
         """``callback`` drops what was remembered of a transaction that failed."""

@@ -73,7 +73,10 @@ class Unsent:
 
 
 class Pending:
-    """The uploader's view of the catalogue."""
+    """The uploader's view of the catalogue.
+
+    What has to look at everything pending, which may be a million rows, is asked in a thread.
+    """
 
     def __init__(self, database: Database) -> None:
         self._database = database
@@ -98,26 +101,34 @@ class Pending:
         count: int = self._database.value("SELECT count(*) FROM links WHERE parked != 0")
         return count
 
-    def backlog(self) -> Backlog:
+    async def backlog(self) -> Backlog:
         """Everything pending."""
-        row = self._execute(
+        (row,) = await self._database.ask(
             f"SELECT count(*), coalesce(sum({_BYTES}), 0), coalesce(sum(l.parked != 0), 0)"
             " FROM links l JOIN nodes n ON n.ino = l.ino WHERE l.pending IS NOT NULL"
-        ).fetchone()
+        )
         return Backlog(*row)
 
-    def backlog_under(self, ino: int) -> Backlog:
+    async def backlog_under(self, ino: int) -> Backlog:
         """What is pending of an inode, and below it if it is a directory."""
-        row = self._execute(
+        (row,) = await self._database.ask(
             f"SELECT count(*), coalesce(sum({_BYTES}), 0), coalesce(sum(l.parked != 0), 0)"
             f" FROM links l JOIN nodes n ON n.ino = l.ino WHERE l.id IN ({_UNDER})",
             {"ino": ino},
-        ).fetchone()
+        )
         return Backlog(*row)
 
-    def under(self, ino: int) -> list[LinkId]:
+    async def under(self, ino: int) -> list[LinkId]:
         """The pending rows of an inode, and below it if it is a directory."""
-        return [LinkId(link) for (link,) in self._execute(_UNDER, {"ino": ino}).fetchall()]
+        return [LinkId(link) for (link,) in await self._database.ask(_UNDER, {"ino": ino})]
+
+    async def waiting_under(self, ino: int, due_ns: int) -> list[LinkId]:
+        """Those of them that have not failed, and are not due at ``due_ns``."""
+        rows = await self._database.ask(
+            f"SELECT id FROM links WHERE pending > :due AND attempts = 0 AND parked = 0 AND id IN ({_UNDER})",
+            {"ino": ino, "due": due_ns},
+        )
+        return [LinkId(link) for (link,) in rows]
 
     def backlog_of(self, ino: int) -> Backlog:
         """What is pending of one inode itself."""
@@ -137,10 +148,10 @@ class Pending:
         )
         return [Unsent(*row) for row in rows.fetchall()]
 
-    def oldest(self) -> int | None:
+    async def oldest(self) -> int | None:
         """Since when the change that waits longest is unsent, in seconds since the epoch."""
-        since: int | None = self._database.value("SELECT min(since) FROM links WHERE pending IS NOT NULL")
-        return since
+        ((since,),) = await self._database.ask("SELECT min(since) FROM links WHERE pending IS NOT NULL")
+        return None if since is None else int(since)
 
     def standing(self, ino: int) -> Standing:
         """How an inode stands with the store; of several names the worst."""
@@ -176,12 +187,12 @@ class Pending:
         rows = self._execute("SELECT id, reason FROM links WHERE parked != 0 ORDER BY id LIMIT ?", (limit,)).fetchall()
         return [(LinkId(link), reason) for link, reason in rows]
 
-    def oldest_failure(self) -> str:
+    async def oldest_failure(self) -> str:
         """The reason of the failure that has been tried most often, '' if nothing fails."""
-        reason: str | None = self._database.value(
+        rows = await self._database.ask(
             "SELECT reason FROM links WHERE pending IS NOT NULL AND reason != '' ORDER BY attempts DESC LIMIT 1"
         )
-        return reason or ""
+        return str(rows[0][0]) if rows else ""
 
     def defer(self, link: LinkId, due_ns: int) -> None:
         """Look again later; not a failure."""

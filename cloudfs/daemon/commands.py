@@ -15,7 +15,7 @@ def handlers(parts: Parts, ending: Ending) -> dict[str, Handler]:
     status = parts.status
 
     async def show(arguments: dict[str, Any], report: Report) -> object:
-        return status.snapshot(str(arguments.get("path") or ""))
+        return await status.snapshot(str(arguments.get("path") or ""))
 
     async def wait(arguments: dict[str, Any], report: Report) -> object:
         return await status.wait([str(path) for path in arguments["paths"]], arguments.get("timeout"), report)
@@ -24,7 +24,7 @@ def handlers(parts: Parts, ending: Ending) -> dict[str, Handler]:
         return await ending.unmounting(arguments.get("timeout"), report)
 
     async def flush(arguments: dict[str, Any], report: Report) -> object:
-        status.hasten()
+        await status.hasten()
         return {}
 
     async def retry(arguments: dict[str, Any], report: Report) -> object:

@@ -80,7 +80,7 @@ class Pruner:
         while automatic:
             await self._progressed()
             await trio.sleep(_SETTLE_SECONDS)
-            if self._catalog.pending.backlog().open and trio.current_time() < looked + _PATIENCE:
+            if (await self._catalog.pending.backlog()).open and trio.current_time() < looked + _PATIENCE:
                 continue
             looked = trio.current_time()
             for each in automatic:
@@ -105,7 +105,7 @@ class Pruner:
         newest_first = sorted(branches, key=lambda name: (_time(name, branches[name]), name), reverse=True)
         sizes = self._sizes([branches[name] for name in newest_first])
         snapshots = [
-            Snapshot(name, _time(name, branches[name]), size, self._is_stored(branches[name].ino))
+            Snapshot(name, _time(name, branches[name]), size, await self._is_stored(branches[name].ino))
             for name, size in zip(newest_first, sizes, strict=True)
         ]
         return _Kept(directory, branches, snapshots)
@@ -123,17 +123,18 @@ class Pruner:
             sizes.append(branch.bytes + linked)
         return sizes
 
-    def _is_stored(self, ino: int) -> bool:
-        return not self._catalog.pending.count() or not self._catalog.pending.backlog_under(ino).files
+    async def _is_stored(self, ino: int) -> bool:
+        return not self._catalog.pending.count() or not (await self._catalog.pending.backlog_under(ino)).files
 
     async def _delete(self, kept: _Kept, condemned: Sequence[str]) -> list[str]:
         """One after the other, as long as all is as it was found: what is new there, or changed, has to be stored."""
         deleted: list[str] = []
         expected = set(kept.branches)
         for name in condemned:
+            stored = [await self._is_stored(branch.ino) for each, branch in kept.branches.items() if each in expected]
+            # From here to the removal nothing waits, so that nobody comes between.
             present = {os.fsdecode(link.name or b"") for link in self._catalog.links.names_in(kept.directory)}
-            left = [branch for each, branch in kept.branches.items() if each in expected]
-            if present != expected or not all(self._is_stored(branch.ino) for branch in left):
+            if present != expected or not all(stored):
                 _log.info("retention: something is being changed there; the rest waits")
                 break
             self._removal.remove(kept.directory, kept.branches[name].name)

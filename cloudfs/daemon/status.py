@@ -16,7 +16,7 @@ from cloudfs.catalog.catalog import Catalog
 from cloudfs.catalog.pending import Backlog
 from cloudfs.daemon.request import MountRequest
 from cloudfs.errors import NotFound
-from cloudfs.types import ROOT, LinkId
+from cloudfs.types import ROOT
 from cloudfs.vfs.capacity import Capacity
 from cloudfs.writeback.health import Health
 from cloudfs.writeback.perform import Performer
@@ -52,10 +52,12 @@ class Status:
         self._performer = performer
         self._uploader = uploader
 
-    def snapshot(self, path: str = "") -> dict[str, Any]:
+    async def snapshot(self, path: str = "") -> dict[str, Any]:
         """Everything; sizes in bytes, times in seconds since the epoch. ``path``: what is pending there and below."""
         ino = self._resolve(path)
-        backlog = self._backlog(ino)
+        pending = self._catalog.pending
+        backlog, oldest, failing = await self._backlog(ino), await pending.oldest(), await pending.oldest_failure()
+        parked = await self._parked([ino]) if backlog.parked else []
         usage = self._capacity.latest
         return {
             "mountpoint": os.fspath(self._request.mountpoint),
@@ -65,12 +67,12 @@ class Status:
             "until": self._health.until,
             "reason": self._health.reason,
             "pending": {"files": backlog.files, "bytes": backlog.bytes},
-            "oldest": self._catalog.pending.oldest(),
+            "oldest": oldest,
             "sent": self._performer.meter.total,
             "speed": round(self._performer.meter.rate()),
             "uploading": self._sending(),
-            "parked": self._parked(self._catalog.pending.under(ino) if path else None),
-            "failing": self._catalog.pending.oldest_failure(),
+            "parked": parked,
+            "failing": failing,
             "cache": {"used": self._cache.used, "limit": self._request.options.cache_size},
             "staged": {"used": self._staging.used},
             "store": {"used": usage.used if usage else None, "total": usage.total if usage else None},
@@ -109,16 +111,21 @@ class Status:
             for sending in self._performer.sending.values()
         ]
 
-    def _parked(self, among: list[LinkId] | None = None) -> list[dict[str, str]]:
-        wanted = None if among is None else set(among)
+    async def _parked(self, inodes: list[int]) -> list[dict[str, str]]:
+        """What is parked at and below some of them."""
+        wanted = None
+        if ROOT not in inodes:
+            wanted = {link for ino in inodes for link in await self._catalog.pending.under(ino)}
         return [
             {"path": os.fsdecode(self._catalog.links.path(link)), "reason": reason}
             for link_id, reason in self._catalog.pending.parked(_LISTED)
             if (wanted is None or link_id in wanted) and (link := self._catalog.links.get(link_id)) is not None
         ]
 
-    def _backlog(self, ino: int) -> Backlog:
-        return self._catalog.pending.backlog() if ino == ROOT else self._catalog.pending.backlog_under(ino)
+    async def _backlog(self, ino: int) -> Backlog:
+        if ino == ROOT:
+            return await self._catalog.pending.backlog()
+        return await self._catalog.pending.backlog_under(ino)
 
     def _resolve(self, path: str) -> int:
         """The inode of a path relative to the mountpoint. Raises `NotFound`."""
@@ -137,10 +144,9 @@ class Status:
         inodes = [self._resolve(path) for path in paths] or [int(ROOT)]
         with trio.move_on_after(timeout if timeout is not None else float("inf")):
             await self._drained(inodes, report)
-        backlogs = [self._backlog(ino) for ino in inodes]
-        under = None if ROOT in inodes else [link for ino in inodes for link in self._catalog.pending.under(ino)]
+        backlogs = [await self._backlog(ino) for ino in inodes]
         return {
-            "parked": self._parked(under),
+            "parked": await self._parked(inodes) if any(backlog.parked for backlog in backlogs) else [],
             "pending": {
                 "files": sum(backlog.open for backlog in backlogs),
                 "bytes": sum(backlog.bytes for backlog in backlogs) if any(b.open for b in backlogs) else 0,
@@ -150,16 +156,18 @@ class Status:
     async def _drained(self, inodes: list[int], report: Report) -> None:
         """Wait for each in turn, hastening what may be hastened whenever something new turns up."""
         for ino in inodes:
-            while (backlog := self._backlog(ino)).open:
-                self.hasten(ino)
+            progress = self._uploader.next_progress
+            while (backlog := await self._backlog(ino)).open:
+                await self.hasten(ino)
                 await report({"files": backlog.open, "bytes": backlog.bytes, "uploading": self._sending()})
-                await self._progress()
+                await self._progressed(progress)
+                progress = self._uploader.next_progress
 
-    async def _progress(self) -> None:
+    async def _progressed(self, progress: trio.Event) -> None:
         """Until the uploader has done something; then a moment longer, because counting costs more than waiting."""
         began = trio.current_time()
         with trio.move_on_after(_LOOK_SECONDS):
-            await self._uploader.progressed()
+            await progress.wait()
         if self._catalog.pending.count() > _LISTED:
             await trio.sleep_until(began + _LOOK_SECONDS)
 
@@ -173,13 +181,13 @@ class Status:
             with trio.move_on_after(_LOOK_SECONDS):
                 await self._uploader.progressed()
 
-    def hasten(self, ino: int = ROOT) -> None:
+    async def hasten(self, ino: int = ROOT) -> None:
         """What waits for its write-back delay is due now."""
         now = time.time_ns()
         if ino == ROOT:
             self._catalog.pending.hasten_all(now)
         else:
-            for link in self._catalog.pending.under(ino):
+            for link in await self._catalog.pending.waiting_under(ino, now):
                 self._catalog.pending.hasten(link, now)
         self._uploader.hurry()
 

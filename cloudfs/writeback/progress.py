@@ -15,6 +15,11 @@ class Progress:
         self._next.set()
         self._next = trio.Event()
 
+    @property
+    def next(self) -> trio.Event:
+        """Set when something happens from now on: for who looks in between, which takes its time."""
+        return self._next
+
     async def wait(self) -> None:
         """Until something happens from now on."""
         await self._next.wait()

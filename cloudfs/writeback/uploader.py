@@ -123,6 +123,11 @@ class Uploader:
     def is_working(self) -> bool:
         return bool(self._active)
 
+    @property
+    def next_progress(self) -> trio.Event:
+        """Set when something has been stored, or failed, after this was asked for."""
+        return self._progress.next
+
     async def progressed(self) -> None:
         """Return when something has been stored, or failed."""
         await self._progress.wait()

@@ -29,20 +29,20 @@ def _failed(catalog: Catalog, link: Link, *, parked: bool, reason: str = "no") -
         catalog.pending.failed(link.id, NOW + 100, reason, parked=parked)
 
 
-def test_failures_are_counted_and_told(catalog: Catalog, maker: Maker) -> None:
+async def test_failures_are_counted_and_told(catalog: Catalog, maker: Maker) -> None:
     once, twice, parked = (maker.new(name) for name in (b"a", b"b", b"c"))
     _failed(catalog, once, parked=False, reason="first")
     _failed(catalog, twice, parked=False, reason="second")
     _failed(catalog, twice, parked=False, reason="second again")
-    assert catalog.pending.oldest_failure() == "second again"
+    assert await catalog.pending.oldest_failure() == "second again"
     _failed(catalog, parked, parked=True, reason="forbidden")
     assert catalog.pending.parked(10) == [(parked.id, "forbidden")]
     assert catalog.pending.parked_count() == 1
     assert maker.again(twice).attempts == 2
 
 
-def test_without_failures_there_is_no_reason(catalog: Catalog) -> None:
-    assert catalog.pending.oldest_failure() == ""
+async def test_without_failures_there_is_no_reason(catalog: Catalog) -> None:
+    assert await catalog.pending.oldest_failure() == ""
 
 
 def test_what_agrees_by_now_cannot_fail_any_more(catalog: Catalog, maker: Maker) -> None:
@@ -145,27 +145,27 @@ def test_what_is_to_be_deleted_is_not_put_off(catalog: Catalog, maker: Maker) ->
 # --- how much ---------------------------------------------------------------------------------------------------------
 
 
-def test_the_backlog_counts_names_and_bytes(catalog: Catalog, maker: Maker) -> None:
-    assert catalog.pending.backlog() == Backlog(0, 0, 0)
+async def test_the_backlog_counts_names_and_bytes(catalog: Catalog, maker: Maker) -> None:
+    assert await catalog.pending.backlog() == Backlog(0, 0, 0)
     maker.new(b"a", size=100)
     parked = maker.new(b"b", size=50)
     maker.new(b"d", mode=DIRECTORY, size=7)
     maker.stored(b"c", size=1000)
     _failed(catalog, parked, parked=True)
-    backlog = catalog.pending.backlog()
+    backlog = await catalog.pending.backlog()
     assert backlog == Backlog(3, 150, 1)
     assert backlog.open == 2
 
 
-def test_moves_and_deletions_have_no_bytes(catalog: Catalog, maker: Maker) -> None:
+async def test_moves_and_deletions_have_no_bytes(catalog: Catalog, maker: Maker) -> None:
     moved, deleted = maker.stored(b"a", size=100), maker.stored(b"b", size=100)
     with catalog:
         catalog.links.move(moved.id, ROOT, b"c", NOW)
         catalog.links.doom(deleted, NOW)
-    assert catalog.pending.backlog() == Backlog(2, 0, 0)
+    assert await catalog.pending.backlog() == Backlog(2, 0, 0)
 
 
-def test_the_backlog_below_a_directory(catalog: Catalog, maker: Maker) -> None:
+async def test_the_backlog_below_a_directory(catalog: Catalog, maker: Maker) -> None:
     outer = maker.stored(b"d", mode=DIRECTORY)
     inner = maker.new(b"e", outer.ino, mode=DIRECTORY)
     deep = maker.new(b"f", inner.ino, size=10)
@@ -173,23 +173,25 @@ def test_the_backlog_below_a_directory(catalog: Catalog, maker: Maker) -> None:
     beside = maker.new(b"h", size=10)
     with catalog:
         catalog.links.doom(doomed, NOW)
-    assert catalog.pending.backlog_under(ROOT) == Backlog(4, 20, 0)
-    assert catalog.pending.backlog_under(outer.ino) == Backlog(3, 10, 0), "what is to be deleted there counts, too"
-    assert catalog.pending.backlog_under(inner.ino) == Backlog(2, 10, 0)
-    assert catalog.pending.backlog_under(beside.ino) == Backlog(1, 10, 0)
-    assert set(catalog.pending.under(inner.ino)) == {inner.id, deep.id}
+    assert await catalog.pending.backlog_under(ROOT) == Backlog(4, 20, 0)
+    assert await catalog.pending.backlog_under(outer.ino) == Backlog(3, 10, 0), (
+        "what is to be deleted there counts, too"
+    )
+    assert await catalog.pending.backlog_under(inner.ino) == Backlog(2, 10, 0)
+    assert await catalog.pending.backlog_under(beside.ino) == Backlog(1, 10, 0)
+    assert set(await catalog.pending.under(inner.ino)) == {inner.id, deep.id}
     assert catalog.pending.backlog_of(outer.ino) == Backlog(0, 0, 0)
     assert catalog.pending.backlog_of(deep.ino) == Backlog(1, 10, 0)
 
 
-def test_the_backlog_of_thousands_of_directories_is_counted_in_an_instant(catalog: Catalog, maker: Maker) -> None:
+async def test_the_backlog_of_thousands_of_directories_is_counted_in_an_instant(catalog: Catalog, maker: Maker) -> None:
     """Asked for several times a second while somebody waits."""
     with catalog:
         for number in range(500):
             directory = maker.new(b"%d" % number, mode=DIRECTORY)
             for inside in range(4):
                 maker.new(b"%d" % inside, directory.ino, size=1)
-    assert catalog.pending.backlog_under(ROOT) == Backlog(2500, 2000, 0)
+    assert await catalog.pending.backlog_under(ROOT) == Backlog(2500, 2000, 0)
 
 
 # --- since when ----------------------------------------------------------------------------------------------------
@@ -200,21 +202,21 @@ def _age(catalog: Catalog, link: Link) -> None:
     catalog.database.execute("UPDATE links SET since = 5 WHERE id = ?", (link.id,))
 
 
-def test_a_name_is_unsent_since_its_first_change(catalog: Catalog, maker: Maker) -> None:
+async def test_a_name_is_unsent_since_its_first_change(catalog: Catalog, maker: Maker) -> None:
     before = int(time.time())
     link = maker.stored(b"a", size=7)
     _age(catalog, link)
-    assert catalog.pending.oldest() is None
+    assert await catalog.pending.oldest() is None
     with catalog:
         catalog.links.touch(link.ino, NOW)
-    since = catalog.pending.oldest()
+    since = await catalog.pending.oldest()
     assert since is not None and before <= since <= time.time()
     _age(catalog, link)
     with catalog:
         catalog.links.touch(link.ino, NOW + SECOND)
         catalog.pending.failed(link.id, NOW, "no", parked=False)
         catalog.links.doom(maker.again(link), NOW)
-    assert catalog.pending.oldest() == 5, "later changes make it no younger"
+    assert await catalog.pending.oldest() == 5, "later changes make it no younger"
 
 
 def test_what_is_unsent_row_by_row(catalog: Catalog, maker: Maker) -> None:
