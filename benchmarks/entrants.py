@@ -84,7 +84,8 @@ class Mount:
 
     def _stage(self, arena: Arena, works: list[Work], done: set[str]) -> Iterator[Measurement]:
         """Works on one mount; takes those out of the list that were tried."""
-        container = f"{arena.container}-fresh" if works[0].start is Start.FRESH else arena.container
+        fresh = works[0].start is Start.FRESH
+        container = f"{arena.container}-fresh" if fresh else arena.container
         if os.path.ismount(arena.place / "mount"):
             raise RuntimeError(f"{self.name} is still mounted")
         shutil.rmtree(arena.place, ignore_errors=True)
@@ -100,7 +101,7 @@ class Mount:
                     if measurement.failure:
                         raise _GiveUp
                     done.add(work.name)
-                if not work.stored:
+                if fresh:
                     raise _GiveUp
         except _GiveUp:
             return
@@ -118,7 +119,7 @@ class Mount:
             with patience(arena.left()):
                 work.do(Scene(mounted.path, arena.sources))
                 watch.returned()
-                if work.stored:
+                if work.writes:
                     mounted.wait_until_stored()
         except (OutOfPatience, OSError, subprocess.SubprocessError) as error:
             return watch.end(str(error))
