@@ -6,12 +6,10 @@ status of its own and a list of names with theirs.
 
 from __future__ import annotations
 
-import io
 import json
 import logging
 import tarfile
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field
 from typing import Any
 from urllib.parse import unquote
 
@@ -26,29 +24,49 @@ _log = logging.getLogger(__name__)
 _META = "X-Object-Meta-"
 
 
-@dataclass(frozen=True, slots=True)
-class NewObject:
-    """A small object that is not there yet."""
+class Archive:
+    """Small objects that are not there yet, as a tar for Swift to unpack."""
 
-    name: str
-    content: bytes = field(repr=False)
-    md5: str
-    headers: Mapping[str, str]
+    def __init__(self) -> None:
+        self.md5s: dict[str, str] = {}
+        """What is in it: the checksum of each, by its name."""
+        self._parts: list[bytes] = []
+        self._size = 0
+
+    def add(self, name: str, content: bytes, md5: str, headers: Mapping[str, str]) -> None:
+        """``headers`` are a Content-Type and metadata."""
+        member = tarfile.TarInfo(name)
+        member.size = len(content)
+        member.pax_headers = _pax_headers(headers)
+        self.md5s[name] = md5
+        self._append(member.tobuf(tarfile.PAX_FORMAT, "utf-8"))
+        self._append(content)
+        self._append(bytes(-len(content) % tarfile.BLOCKSIZE))
+
+    def finish(self) -> bytes:
+        """The tar. Nothing can be added afterwards; its bytes are not kept."""
+        self._append(bytes(2 * tarfile.BLOCKSIZE))
+        self._append(bytes(-self._size % tarfile.RECORDSIZE))
+        parts, self._parts = self._parts, []
+        return b"".join(parts)
+
+    def _append(self, data: bytes) -> None:
+        self._parts.append(data)
+        self._size += len(data)
 
 
-async def store_many(container: SwiftContainer, objects: Sequence[NewObject]) -> dict[str, str]:
+async def store_many(container: SwiftContainer, archive: Archive) -> dict[str, str]:
     """Store objects in one request; those that could not be stored, with the status that Swift gave.
 
     Nothing is compared or verified: names that exist are overwritten.
     """
-    body = _archive(objects)
     headers = {"Content-Type": "application/x-tar", "Accept": "application/json"}
     answer = await container.account.send(
-        "PUT", container.name, query={"extract-archive": "tar"}, headers=headers, body=body
+        "PUT", container.name, query={"extract-archive": "tar"}, headers=headers, body=archive.finish()
     )
     outcome = _outcome("extract-archive", answer)
     errors = {unquote(str(name)).partition("/")[2]: str(status) for name, status in outcome.get("Errors", ())}
-    if outcome.get("Number Files Created", 0) + len(errors) < len(objects):
+    if outcome.get("Number Files Created", 0) + len(errors) < len(archive.md5s):
         raise BrokenAnswer(f"extract-archive: {outcome.get('Response Status')} {outcome.get('Response Body')}")
     return errors
 
@@ -69,17 +87,6 @@ async def delete_many(account: SwiftAccount, container: SwiftContainer, names: S
         for name, status in outcome.get("Errors", ()):
             _log.debug("bulk-delete of %s: %s", name, status)
             await container.delete(unquote(str(name)).lstrip("/").partition("/")[2])
-
-
-def _archive(objects: Sequence[NewObject]) -> bytes:
-    buffer = io.BytesIO()
-    with tarfile.open(fileobj=buffer, mode="w", format=tarfile.PAX_FORMAT, encoding="utf-8") as archive:
-        for each in objects:
-            member = tarfile.TarInfo(each.name)
-            member.size = len(each.content)
-            member.pax_headers = _pax_headers(each.headers)
-            archive.addfile(member, io.BytesIO(each.content))
-    return buffer.getvalue()
 
 
 def _pax_headers(headers: Mapping[str, str]) -> dict[str, str]:

@@ -9,7 +9,7 @@ from dataclasses import replace
 from cloudfs.errors import BrokenAnswer, NotFound, TooLarge, VersionMismatch
 from cloudfs.stores.base import Entry, Known, Location, Source, Transfer
 from cloudfs.stores.swift.attributes import foreign_metadata, is_directory_type, object_headers, split_type
-from cloudfs.stores.swift.batches import Batches
+from cloudfs.stores.swift.batches import Batches, NewFile
 from cloudfs.stores.swift.container import Head, SwiftContainer
 from cloudfs.stores.swift.content import Content, prepare
 from cloudfs.stores.swift.directories import SwiftDirectories
@@ -63,15 +63,14 @@ class SwiftFiles:
             raise TooLarge(f"{location}: {source.size} bytes are more than this store takes in one file")
         if self._large is not None and attributes.is_regular and self._large.is_wanted(source.size, known):
             return await self._put_large(self._large, location, source, attributes, replaces, transfer, known)
-        content = await prepare(location, source, attributes)
         async with self._locks.hold([self._names.of(location)]):
             await self._directories.require_parent(location)
             if replaces is None:
-                await self._put_new(location, content, attributes)
+                etag = await self._put_new(location, source, attributes)
             else:
-                await self._put_over(location, content, attributes, replaces)
+                etag = await self._put_over(location, source, attributes, replaces)
         transfer.advance(source.size)
-        return file_entry(location.name, content.md5, content.size, attributes)
+        return file_entry(location.name, etag, source.size, attributes)
 
     async def set_attributes(self, location: Location, version: Version, attributes: Attributes) -> Entry:
         async with self._locks.hold([self._names.of(location)]):
@@ -150,24 +149,35 @@ class SwiftFiles:
 
     # --- putting ---------------------------------------------------------------------------------------------------
 
-    async def _put_new(self, location: Location, content: Content, attributes: Attributes) -> None:
+    async def _put_new(self, location: Location, source: Source, attributes: Attributes) -> str:
+        """The etag."""
         name = self._names.of(location)
-        try:
-            await self._batches.put_new(name, content)
-        except VersionMismatch:
-            await self._accept_own(location, await self._container.head(name), content.md5, attributes)
 
-    async def _put_over(self, location: Location, content: Content, attributes: Attributes, replaces: Version) -> None:
+        async def content() -> Content:
+            prepared = await prepare(location, source, attributes)
+            await self._directories.require_parent(location)  # it may have gone while this waited, or was read
+            return prepared
+
+        try:
+            return await self._batches.put_new(NewFile(name, content), source.size)
+        except VersionMismatch:
+            etag = (await prepare(location, source, attributes)).md5
+            await self._accept_own(location, await self._container.head(name), etag, attributes)
+            return etag
+
+    async def _put_over(self, location: Location, source: Source, attributes: Attributes, replaces: Version) -> str:
         name = self._names.of(location)
+        content = await prepare(location, source, attributes)
         there = await self._container.head(name)
         try:
             _check_replaced(location, there, replaces)
         except VersionMismatch:
             await self._accept_own(location, there, content.md5, attributes)
-            return
+            return content.md5
         segments = await self._segments(name, there)
         await unbroken(lambda: self._container.put(name, content.body, content.headers, md5=content.md5))
         await self._release(name, segments)
+        return content.md5
 
     async def _put_large(
         self,
@@ -179,13 +189,14 @@ class SwiftFiles:
         transfer: Transfer,
         known: Known,
     ) -> Entry:
-        assembly = await large.assemble(source, known, transfer)
-        async with self._locks.hold([self._names.of(location)]):
-            try:
-                await self._publish(large, location, assembly, attributes, replaces)
-            except (VersionMismatch, NotFound, BrokenAnswer):
-                await large.discard(location, assembly)
-                raise
+        with large.sending() as group:
+            assembly = await large.assemble(group, source, known, transfer)
+            async with self._locks.hold([self._names.of(location)]):
+                try:
+                    await self._publish(large, location, assembly, attributes, replaces)
+                except (VersionMismatch, NotFound, BrokenAnswer):
+                    await large.discard(location, assembly)
+                    raise
         return file_entry(location.name, assembly.etag, source.size, attributes)
 
     async def _publish(

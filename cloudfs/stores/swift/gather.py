@@ -10,6 +10,8 @@ import trio
 
 T = TypeVar("T")
 R = TypeVar("R")
+_GREED = 2
+"""Times its share a call takes: while it is under way, others arrive."""
 
 
 @dataclass(eq=False)
@@ -25,10 +27,11 @@ class _Waiting(Generic[T, R]):
 class Gatherer(Generic[T, R]):
     """Calls ``one`` for an item at once as long as fewer than ``at_once`` calls are under way.
 
-    Everything that arrives meanwhile waits, and leaves in calls of ``many`` as these end: at most ``most`` items that
-    weigh at most ``heaviest`` together. ``many`` answers for each item, with its result or an exception for the one
-    who gave it. Each call is made in the task of one of those who wait for it; if that one is cancelled, the others
-    start again.
+    Everything that arrives meanwhile waits, and leaves as these end. While each call could only take a few of those
+    who wait, they still leave one by one; else in calls of ``many`` that share them, so that all ``at_once`` have
+    something to do: ``least`` to ``most`` items that weigh at most ``heaviest`` together. ``many`` answers for
+    each item, with its result or an exception for the one who gave it. Each call is made in the task of one of those
+    who wait for it; if that one is cancelled, the others start again.
     """
 
     def __init__(
@@ -37,12 +40,14 @@ class Gatherer(Generic[T, R]):
         many: Callable[[Sequence[T]], Awaitable[Sequence[R | Exception]]],
         *,
         at_once: int,
+        least: int = 2,
         most: int,
         heaviest: int,
     ) -> None:
         self._one = one
         self._many = many
         self._at_once = at_once
+        self._least = least
         self._most = most
         self._heaviest = heaviest
         self._under_way = 0
@@ -100,12 +105,16 @@ class Gatherer(Generic[T, R]):
             leader.woken.set()
 
     def _take(self) -> list[_Waiting[T, R]]:
-        weight = 0
-        for count, each in enumerate(self._queue):
-            weight += each.weight
-            if count and (count == self._most or weight > self._heaviest):
-                break
-        else:
-            count = len(self._queue)
+        share = min(-(-_GREED * len(self._queue) // self._at_once), len(self._queue), self._most)
+        count = self._fit(share) if share >= self._least else 1
         taken, self._queue = self._queue[:count], self._queue[count:]
         return taken
+
+    def _fit(self, most: int) -> int:
+        """How many of the first ``most`` are not too heavy together; one always is not."""
+        weight = self._queue[0].weight
+        for count in range(1, most):
+            weight += self._queue[count].weight
+            if weight > self._heaviest:
+                return count
+        return most

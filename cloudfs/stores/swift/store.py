@@ -7,7 +7,7 @@ follows it in the alphabet, a move is a copy and a deletion, and there is no com
 
 from __future__ import annotations
 
-from collections.abc import Awaitable, Callable, Mapping, Sequence
+from collections.abc import Awaitable, Callable, Iterable, Mapping, Sequence
 
 from cloudfs.stores.base import (
     NOTHING_KNOWN,
@@ -17,6 +17,7 @@ from cloudfs.stores.base import (
     Known,
     Location,
     Page,
+    Piece,
     Pieces,
     Source,
     Transfer,
@@ -41,7 +42,7 @@ ALGORITHM = "swift-md5"
 """The MD5 of the content; of a large object, that of its segments' MD5s."""
 BATCH_AFTER = 16
 """Small requests under way before more are combined."""
-_CONCURRENCY = 256
+_CONCURRENCY = 512
 """Calls in flight: many more than connections, so that there is something to combine."""
 
 
@@ -83,12 +84,12 @@ class SwiftStore:
         async def delete(owner: SwiftContainer, doomed: Sequence[str]) -> None:
             await delete_many(account, owner, doomed, offer.bulk_delete)
 
-        large = LargeObjects(self._container, names, self._segments, offer, delete) if segments else None
+        self._large = LargeObjects(self._container, names, self._segments, offer, delete) if segments else None
         batches = (
             Batches(self._container, offer) if batch_after is None else Batches(self._container, offer, batch_after)
         )
         largest = None if segments else offer.max_object
-        self._files = SwiftFiles(self._container, names, self._directories, large, batches, largest)
+        self._files = SwiftFiles(self._container, names, self._directories, self._large, batches, largest)
         self.pieces: Pieces | None = self._segments if segments else None
         self.walker: Walker | None = self._listing
         self.capabilities = Capabilities(
@@ -177,6 +178,9 @@ class SwiftStore:
             raise refused("account", answer)
         used = _number(answer.headers, "x-account-bytes-used") or 0
         return _usage(used, _number(answer.headers, "x-account-meta-quota-bytes"))
+
+    async def leftovers(self, known: Callable[[], Iterable[Piece]]) -> Sequence[str]:
+        return await self._large.leftovers(known) if self._large is not None else ()
 
     async def aclose(self) -> None:
         await self._account.aclose()
