@@ -286,7 +286,7 @@ def test_usage_speaks_of_the_recycle_bin(account: Account, mounting: Callable[..
     mount.wait()
     (mount.path / "file").unlink()
     mount.wait()
-    assert "976 KiB in the trash" in mount.succeed("usage", str(mount.path))
+    assert "977 KiB in the trash" in mount.succeed("usage", str(mount.path))
 
 
 def test_rsync_finds_nothing_to_do_on_a_mount_that_was_restarted(

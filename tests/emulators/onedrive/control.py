@@ -9,6 +9,7 @@
 ``POST expire``            ``what``: sessions, downloads or feed
 ``POST quota``             ``drive``, ``total``
 ``GET sessions``           of each: name, total, received, arrived
+``GET secrets``            every token and code that was ever given out
 ``GET tree``               all items, as plain rows with their paths (``?drive=``)
 """
 
@@ -151,6 +152,9 @@ class Control:
     def _get_sessions(self) -> object:
         rows = self._database.all("SELECT name, total, received, arrived, expires FROM session ORDER BY rowid")
         return [dict(row) for row in rows]
+
+    def _get_secrets(self) -> object:
+        return [row["secret"] for row in self._database.all("SELECT secret FROM token")]
 
     def _get_tree(self, drive: str) -> object:
         rows = self._database.all("SELECT * FROM item WHERE drive = ? AND deleted = 0", drive)
