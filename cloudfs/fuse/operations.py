@@ -18,6 +18,7 @@ import pyfuse3
 import trio
 
 from cloudfs.catalog.nodes import Node
+from cloudfs.fuse.callers import Callers
 from cloudfs.fuse.complaints import Complaints
 from cloudfs.fuse.notices import Notices
 from cloudfs.fuse.reading import Reader
@@ -87,11 +88,13 @@ class Operations(pyfuse3.Operations):
         super().__init__()
         self._fs = fs
         self._notices = notices
+        self._openers: dict[int, int] = {}
         self._sync_remote = sync_remote
         self._timeout = fs.directories.timeout
         self.beat = fs.pulse.beat
         self.suspends = reader.pass_on
         self.complaints = Complaints()
+        self.callers = Callers()
         self._absent = pyfuse3.EntryAttributes()
         self._absent.entry_timeout = self._timeout
         self._absent.st_ino = 0
@@ -113,11 +116,19 @@ class Operations(pyfuse3.Operations):
         entry.attr_timeout = self._timeout
         return entry
 
+    async def _known(self, directory: int, ctx: Any) -> None:
+        """Return once the names of a directory are known."""
+        if not self._fs.directories.is_known(directory):
+            await self.callers.wait_for(ctx.pid, self._fs.directories.known(directory))
+
     # --- names -------------------------------------------------------------------------------------------------------
 
     @_guarded
     async def lookup(self, parent: int, name: bytes, ctx: Any) -> Any:
-        node = await self._fs.lookup(parent, name)
+        if self._fs.directories.is_old(parent):
+            node = await self.callers.wait_for(ctx.pid, self._fs.lookup(parent, name))
+        else:
+            node = await self._fs.lookup(parent, name)
         return self._absent if node is None else self._attributes(node)
 
     async def forget(self, inodes: Sequence[tuple[int, int]]) -> None:
@@ -129,37 +140,37 @@ class Operations(pyfuse3.Operations):
 
     @_guarded
     async def mkdir(self, parent: int, name: bytes, mode: int, ctx: Any) -> Any:
-        await self._fs.directories.known(parent)
+        await self._known(parent, ctx)
         return self._attributes(self._fs.namespace.make(parent, name, mode, Owner(ctx.uid, ctx.gid)))
 
     @_guarded
     async def mknod(self, parent: int, name: bytes, mode: int, rdev: int, ctx: Any) -> Any:
-        await self._fs.directories.known(parent)
+        await self._known(parent, ctx)
         return self._attributes(self._fs.namespace.make(parent, name, mode, Owner(ctx.uid, ctx.gid), rdev=rdev))
 
     @_guarded
     async def symlink(self, parent: int, name: bytes, target: bytes, ctx: Any) -> Any:
-        await self._fs.directories.known(parent)
+        await self._known(parent, ctx)
         owner = Owner(ctx.uid, ctx.gid)
         return self._attributes(self._fs.namespace.make(parent, name, 0o120777, owner, target=target))
 
     @_guarded
     async def link(self, ino: int, parent: int, name: bytes, ctx: Any) -> Any:
-        await self._fs.directories.known(parent)
+        await self._known(parent, ctx)
         return self._attributes(self._fs.namespace.link(ino, parent, name))
 
     @_guarded
     async def unlink(self, parent: int, name: bytes, ctx: Any) -> None:
-        await self._fs.directories.known(parent)
+        await self._known(parent, ctx)
         self._fs.namespace.unlink(parent, name)
 
     @_guarded
     async def rmdir(self, parent: int, name: bytes, ctx: Any) -> None:
-        await self._fs.rmdir(parent, name)
+        await self.callers.wait_for(ctx.pid, self._fs.rmdir(parent, name))
 
     @_guarded
     async def rename(self, parent: int, name: bytes, new_parent: int, new_name: bytes, flags: int, ctx: Any) -> None:
-        await self._fs.rename(parent, name, new_parent, new_name, flags)
+        await self.callers.wait_for(ctx.pid, self._fs.rename(parent, name, new_parent, new_name, flags))
 
     @_guarded
     async def readlink(self, ino: int, ctx: Any) -> bytes:
@@ -204,19 +215,24 @@ class Operations(pyfuse3.Operations):
 
     @_guarded
     async def create(self, parent: int, name: bytes, mode: int, flags: int, ctx: Any) -> tuple[Any, Any]:
-        await self._fs.directories.known(parent)
+        await self._known(parent, ctx)
         node = self._fs.namespace.make(parent, name, mode, Owner(ctx.uid, ctx.gid))
         handle = self._fs.files.open(node.ino, flags & ~os.O_TRUNC)
+        self._openers[handle] = ctx.pid
         return pyfuse3.FileInfo(fh=handle, keep_cache=True), self._attributes(node)
 
     @_guarded
     async def open(self, ino: int, flags: int, ctx: Any) -> Any:
-        return pyfuse3.FileInfo(fh=self._fs.files.open(ino, flags), keep_cache=True)
+        handle = self._fs.files.open(ino, flags)
+        self._openers[handle] = ctx.pid
+        return pyfuse3.FileInfo(fh=handle, keep_cache=True)
 
     @_guarded
     async def read(self, handle: int, offset: int, size: int) -> bytes:
         data = self._fs.files.read_nowait(handle, offset, size)
-        return data if data is not None else await self._fs.files.read(handle, offset, size)
+        if data is not None:
+            return data
+        return await self.callers.wait_for(self._openers[handle], self._fs.files.read(handle, offset, size))
 
     @_guarded
     async def write(self, handle: int, offset: int, data: bytes) -> int:
@@ -229,23 +245,24 @@ class Operations(pyfuse3.Operations):
     async def flush(self, handle: int) -> None:
         self._fs.files.flush(handle)
         if self._sync_remote is not None:
-            await self._sync_remote(self._fs.files.inode_of(handle))
+            await self.callers.wait_for(self._openers[handle], self._sync_remote(self._fs.files.inode_of(handle)))
 
     @_guarded
     async def fsync(self, handle: int, datasync: bool) -> None:
         await self._fs.files.fsync(handle)
         if self._sync_remote is not None:
-            await self._sync_remote(self._fs.files.inode_of(handle))
+            await self.callers.wait_for(self._openers[handle], self._sync_remote(self._fs.files.inode_of(handle)))
 
     @_guarded
     async def release(self, handle: int) -> None:
+        self._openers.pop(handle, None)
         self._fs.files.release(handle)
 
     # --- directories -------------------------------------------------------------------------------------------------
 
     @_guarded
     async def opendir(self, ino: int, ctx: Any) -> int:
-        await self._fs.directories.opened(ino)
+        await self.callers.wait_for(ctx.pid, self._fs.directories.opened(ino))
         if self._notices.outstanding:
             with trio.move_on_after(_NOTICE_SECONDS):
                 await self._notices.delivered()
@@ -283,7 +300,7 @@ class Operations(pyfuse3.Operations):
 
     @_guarded
     async def statfs(self, ctx: Any) -> Any:
-        usage = await self._fs.capacity.usage()
+        usage = await self.callers.wait_for(ctx.pid, self._fs.capacity.usage())
         used = usage.used if usage else 0
         total = usage.total if usage and usage.total is not None else used + _UNLIMITED
         free = usage.free if usage and usage.free is not None else max(total - used, 0)

@@ -25,6 +25,7 @@ class Session:
         """Mount. Raises `UsageError` if the kernel, or ``fusermount3``, does not let us."""
         self._mountpoint = mountpoint
         self._reader = reader
+        self._callers = operations.callers
         try:
             pyfuse3.init(operations, os.fspath(mountpoint), {"default_permissions", *options})
         except RuntimeError as error:
@@ -38,7 +39,10 @@ class Session:
         """Answer requests until the mount is gone or `stop` is called."""
         if hasattr(pyfuse3, "_wait_fuse_readable"):  # else it works as well, only slower
             pyfuse3._wait_fuse_readable = self._reader.wait
-        await pyfuse3.main(min_tasks=1, max_tasks=_TASKS)
+        async with trio.open_nursery() as nursery:
+            nursery.start_soon(self._callers.look_forever)
+            await pyfuse3.main(min_tasks=1, max_tasks=_TASKS)
+            nursery.cancel_scope.cancel()
 
     def stop(self) -> None:
         """Make `run` return."""

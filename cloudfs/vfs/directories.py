@@ -84,9 +84,13 @@ class Directories:
             raise NotADirectory("not a directory")
         return node
 
+    def is_known(self, ino: int) -> bool:
+        """Whether the catalogue has the directory's names. Raises `NotFound`."""
+        return self.directory(ino).listed_ns is not None
+
     async def known(self, ino: int) -> None:
         """Return once the directory's names are in the catalogue. Raises `Unavailable`, `NotFound`."""
-        while self.directory(ino).listed_ns is None:
+        while not self.is_known(ino):
             if self._walks is None or not await self._walks.brings(ino):
                 await self._list_first(Inode(ino))
 
@@ -98,13 +102,13 @@ class Directories:
     async def fresh(self, ino: int) -> None:
         """`known`, and as new as the cache time demands, if the store answers soon."""
         await self.known(ino)
-        if not self._is_old(ino) or self._health.away:
+        if not self.is_old(ino) or self._health.away:
             return
         with trio.move_on_after(_REFRESH_PATIENCE):
             try:
                 if self._changes is not None:
                     await self._changes.ask()
-                if self._is_old(ino):
+                if self.is_old(ino):
                     await self._list(ino)
             except StoreError as error:
                 _log.debug("could not refresh a directory: %s", error)
@@ -114,7 +118,7 @@ class Directories:
         self._use(parent)
         await self.known(parent)
         ino = self._catalog.links.lookup(parent, name)
-        if ino is None and self._is_old(parent):
+        if ino is None and self.is_old(parent):
             await self.fresh(parent)
             ino = self._catalog.links.lookup(parent, name)
         return None if ino is None else self._catalog.nodes.get(ino)
@@ -128,7 +132,8 @@ class Directories:
         now = self._active[ino] = time.monotonic()
         self._last_used = ino, now
 
-    def _is_old(self, ino: int) -> bool:
+    def is_old(self, ino: int) -> bool:
+        """Whether a caller may have to wait for news of a directory, or for the first there is. Raises `NotFound`."""
         listed: int | None = self.directory(ino).listed_ns
         if listed is None:
             return True
@@ -225,7 +230,7 @@ class Directories:
 
     async def _refresh_quietly(self, ino: int) -> None:
         try:
-            if self._is_old(ino):
+            if self.is_old(ino):
                 await self._list(ino)
         except (StoreError, NotADirectory) as error:
             self._active.pop(ino, None)
