@@ -95,6 +95,10 @@ class SentPieces:
         if ino in self._inodes:
             self._execute("DELETE FROM pieces WHERE ino = ? AND offered = ?", (ino, link))
 
+    def all(self) -> list[Piece]:
+        """Every piece that is not known to be gone, or to belong to an object."""
+        return [sent.piece for sent in self._select("WHERE id > ?", 0)]
+
     def unwanted(self) -> list[SentPiece]:
         """Some of those to be dropped at the store."""
         if not self._unwanted:

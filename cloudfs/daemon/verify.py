@@ -71,7 +71,7 @@ class Verifier:
         else:
             await self._compare_file(top, path, findings)
         if top == ROOT and isinstance(self._store, Leftovers):
-            for leftover in await self._store.leftovers():
+            for leftover in await self._store.leftovers(self._catalog.pieces.all):
                 findings.differs(b"", "left over", leftover)
         if percent:
             await self._read_some(findings, percent, report)

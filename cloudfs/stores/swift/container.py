@@ -92,6 +92,15 @@ class SwiftContainer:
             raise refused(self.name, answer)
         return rows_of(answer)
 
+    async def all_rows(self, prefix: str) -> list[Row]:
+        """The whole listing below a prefix. `NotFound` if there is no such container."""
+        found: list[Row] = []
+        while True:
+            page = await self.rows(prefix, after=str(found[-1]["name"]) if found else "")
+            found += page
+            if not page:
+                return found
+
     async def head(self, name: str) -> Head | None:
         """None if there is no such object."""
         answer = await self.account.send("HEAD", self._path(name))

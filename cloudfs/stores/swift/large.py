@@ -8,7 +8,8 @@ afterwards.
 from __future__ import annotations
 
 import logging
-from collections.abc import Awaitable, Callable, Iterable, Mapping, Sequence
+from collections.abc import Awaitable, Callable, Iterable, Iterator, Mapping, Sequence
+from contextlib import contextmanager
 from dataclasses import dataclass, replace
 
 import trio
@@ -17,7 +18,9 @@ from cloudfs.errors import BrokenAnswer, NotFound, StoreError, Unavailable
 from cloudfs.stores.base import Known, Location, Piece, Source, Transfer
 from cloudfs.stores.parallel import in_parallel
 from cloudfs.stores.swift.account import Offer
+from cloudfs.stores.swift.composition import Composition, container_name
 from cloudfs.stores.swift.container import Head, SwiftContainer
+from cloudfs.stores.swift.leftovers import leftover_groups
 from cloudfs.stores.swift.locks import Locks
 from cloudfs.stores.swift.manifest import (
     Part,
@@ -26,7 +29,6 @@ from cloudfs.stores.swift.manifest import (
     joined,
     manifest_etag,
     plan_parts,
-    read_manifest,
     write_manifest,
 )
 from cloudfs.stores.swift.names import Names
@@ -84,6 +86,7 @@ class LargeObjects:
         self._segments = segments
         self._offer = offer
         self._delete = delete
+        self._composition = Composition(container.account)
         self._locks = Locks()
 
     def is_wanted(self, size: int, known: Known) -> bool:
@@ -92,9 +95,11 @@ class LargeObjects:
             return self._offer.static_large_objects and sum(map(len, known.kept)) >= _WORTH_KEEPING
         return True
 
-    async def assemble(self, source: Source, known: Known, transfer: Transfer) -> Assembly:
-        """Have everything at the store that the new content is made of, and nothing of it visible."""
-        group = new_group()
+    async def assemble(self, group: str, source: Source, known: Known, transfer: Transfer) -> Assembly:
+        """Have everything at the store that the new content is made of, and nothing of it visible.
+
+        What has to be sent becomes the ``group``.
+        """
         base = await self._base(known, group) if self._offer.static_large_objects else []
         kept = known.kept if base else ()
         most = self._offer.max_segments * 9 // 10
@@ -115,6 +120,17 @@ class LargeObjects:
         segments = joined(segment for each in provided for segment in each)
         nested = await self._nested(segments) if self._offer.static_large_objects else segments
         return Assembly(nested, segments, group)
+
+    @contextmanager
+    def sending(self) -> Iterator[str]:
+        """A group of segments, for as long as it takes to send them and to publish what they make."""
+        group = new_group()
+        with self._segments.sending(group):
+            yield group
+
+    async def leftovers(self, known: Callable[[], Iterable[Piece]]) -> Sequence[str]:
+        """As `cloudfs.stores.base.Leftovers`."""
+        return await leftover_groups(self._segments, self._composition, known)
 
     async def publish(self, location: Location, assembly: Assembly, headers: Mapping[str, str], exclusive: bool) -> str:
         """Give the assembled content its name; the etag. `VersionMismatch` if ``exclusive`` and the name is taken."""
@@ -138,7 +154,7 @@ class LargeObjects:
 
     async def _discard(self, name: str, assembly: Assembly) -> None:
         user = f"{self._container.name}/{name}"
-        used = await self._used_by([user])
+        used = await self._composition.used_by([user])
         sent = {segment.path for segment in assembly.all if group_of(segment.path) == assembly.group}
         await self._delete_paths(sent - used - {original_of(path) for path in used})
         for group in groups_of(assembly.all) - {group_of(path) for path in used}:
@@ -146,7 +162,7 @@ class LargeObjects:
 
     async def copy(self, name: str, head: Head, target: str, headers: Mapping[str, str]) -> str:
         """Another object of the same segments; the etag. `NotFound`."""
-        shared = await self._unfolded(await self.segments(name, head))
+        shared = await self._composition.unfolded(await self.segments(name, head))
         groups = groups_of(shared)
         users = [f"{self._container.name}/{each}" for each in (name, target)]
         async with self._locks.hold(groups):
@@ -164,19 +180,13 @@ class LargeObjects:
         head = await self._container.head(target)
         if head is None:
             return
-        shared = await self._unfolded(await self.segments(target, head))
+        shared = await self._composition.unfolded(await self.segments(target, head))
         user = f"{self._container.name}/{name}"
         await in_parallel(lambda group: self._segments.forget(group, user), sorted(groups_of(shared)))
 
     async def segments(self, name: str, head: Head) -> list[Segment]:
         """What a large object is made of; empty if that cannot be told."""
-        try:
-            if head.is_static:
-                answer = await self._container.get_text(name, {"multipart-manifest": "get"})
-                return read_manifest(answer.body) or []
-            return await self._dynamic_segments(head.headers["x-object-manifest"])
-        except NotFound:
-            return []
+        return await self._composition.segments(f"/{self._container.name}/{name}", head)
 
     async def release(self, name: str, old: Sequence[Segment], new: Sequence[Segment] = ()) -> None:
         """Delete what ``old`` was made of, except what ``new`` or another name uses.
@@ -261,7 +271,7 @@ class LargeObjects:
 
         copies = await in_parallel(place, list(enumerate(assembly.all)), at_once=_AT_ONCE)
         await self._segments.refer(group, f"{self._container.name}/{name}")
-        if [row["hash"] for row in await container.rows(prefix)] != [segment.etag for segment in assembly.all]:
+        if [row["hash"] for row in await container.all_rows(prefix)] != [segment.etag for segment in assembly.all]:
             raise BrokenAnswer(f"{name}: the provider does not list the segments yet")
         sent = {**headers, "X-Object-Manifest": f"{container.name}/{prefix}"}
         await self._container.put(name, b"", sent, exclusive=exclusive)
@@ -281,55 +291,22 @@ class LargeObjects:
             await self._segments.forget(old, f"{self._container.name}/{name}")
         return head.etag
 
-    async def _dynamic_segments(self, manifest: str) -> list[Segment]:
-        container, _, prefix = manifest.strip("/").partition("/")
-        if not prefix:
-            return []
-        rows = await SwiftContainer(self._container.account, container).rows(prefix)
-        return [Segment.whole(f"/{container}/{row['name']}", str(row["hash"]), int(row["bytes"])) for row in rows]
-
     # --- releasing -------------------------------------------------------------------------------------------------
 
     async def _release(self, name: str, old: Sequence[Segment], new: Sequence[Segment]) -> None:
         user = f"{self._container.name}/{name}"
-        old = await self._unfolded(old)
-        staying = {segment.path for segment in await self._unfolded(new)}
+        old = await self._composition.unfolded(old)
+        staying = {segment.path for segment in await self._composition.unfolded(new)}
         groups, groups_staying = groups_of(old), {group_of(path) for path in staying}
         async with self._locks.hold(groups):
             for group in sorted(groups):
                 gone = {each.path for each in old if group_of(each.path) == group} - staying
                 others = await self._segments.users(group) - {user}
-                gone -= await self._used_by(others)
+                gone -= await self._composition.used_by(others)
                 gone |= {original for path in gone if (original := original_of(path)) is not None} - staying
                 await self._delete_paths(path for path in gone if self._segments.owns(path))
                 if group not in groups_staying:
                     await self._segments.forget(group, user)
-
-    async def _used_by(self, users: Iterable[str]) -> set[str]:
-        """The segments that other names are made of."""
-        used: set[str] = set()
-        for user in users:
-            container, _, name = user.partition("/")
-            other = SwiftContainer(self._container.account, container)
-            head = await other.head(name)
-            if head is not None and head.is_static:
-                answer = await other.get_text(name, {"multipart-manifest": "get"})
-                used |= {each.path for each in await self._unfolded(read_manifest(answer.body) or [])}
-            elif head is not None and head.is_dynamic:
-                used |= {each.path for each in await self._dynamic_segments(head.headers["x-object-manifest"])}
-        return used
-
-    async def _unfolded(self, segments: Iterable[Segment]) -> list[Segment]:
-        """With the segments of nested manifests."""
-        found: list[Segment] = []
-        for segment in segments:
-            found.append(segment)
-            if segment.nested:
-                container, name = container_name(segment.path)
-                inner = SwiftContainer(self._container.account, container)
-                answer = await inner.get_text(name, {"multipart-manifest": "get"})
-                found += await self._unfolded(read_manifest(answer.body) or [])
-        return found
 
     async def _delete_paths(self, paths: Iterable[str]) -> None:
         by_container: dict[str, list[str]] = {}
@@ -338,9 +315,3 @@ class LargeObjects:
             by_container.setdefault(container, []).append(name)
         for container, names in by_container.items():
             await self._delete(SwiftContainer(self._container.account, container), names)
-
-
-def container_name(path: str) -> tuple[str, str]:
-    """Of ``/container/object``."""
-    container, _, name = path.lstrip("/").partition("/")
-    return container, name

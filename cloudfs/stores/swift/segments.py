@@ -12,14 +12,16 @@ import hashlib
 import json
 import re
 import secrets
-from collections.abc import Iterable
-from contextlib import suppress
+from collections import Counter
+from collections.abc import Iterable, Iterator
+from contextlib import contextmanager, suppress
 
 import trio
 
 from cloudfs.errors import BrokenAnswer, NotFound, VersionMismatch
 from cloudfs.stores.base import Location, Piece, Source
-from cloudfs.stores.swift.container import SwiftContainer, md5_of
+from cloudfs.stores.parallel import in_parallel
+from cloudfs.stores.swift.container import Row, SwiftContainer, md5_of
 from cloudfs.stores.swift.manifest import Segment, manifest_etag
 from cloudfs.stores.swift.names import quoted
 
@@ -39,13 +41,15 @@ class SwiftSegments:
         """``container`` is the one for segments; ``size`` is in bytes."""
         self.size = size
         self.container = container
+        self._sending: Counter[str] = Counter()
         self._groups: dict[bytes, str] = {}
 
     # --- pieces ----------------------------------------------------------------------------------------------------
 
     async def put(self, location: Location, source: Source, start: int, stop: int) -> Piece:
         group = self._groups.setdefault(location.path, new_group())
-        segment = await self.send(group, source, start, stop)
+        with self.sending(group):
+            segment = await self.send(group, source, start, stop)
         return Piece(start, stop, json.dumps([segment.path, segment.etag]))
 
     async def read(self, piece: Piece, start: int, stop: int) -> bytes:
@@ -64,6 +68,21 @@ class SwiftSegments:
     def finish(self, location: Location) -> None:
         """The pieces of a file have become an object, and the next ones belong to another upload."""
         self._groups.pop(location.path, None)
+
+    @contextmanager
+    def sending(self, group: str) -> Iterator[None]:
+        """Segments of the group are on their way, or their object is about to appear."""
+        self._sending[group] += 1
+        try:
+            yield
+        finally:
+            self._sending[group] -= 1
+            if not self._sending[group]:
+                del self._sending[group]
+
+    def being_sent(self) -> set[str]:
+        """The groups of which that is so now."""
+        return set(self._sending)
 
     # --- segments --------------------------------------------------------------------------------------------------
 
@@ -112,13 +131,21 @@ class SwiftSegments:
 
     async def users(self, group: str) -> set[str]:
         """Every name that is noted as a user of the group."""
-        found: set[str] = set()
+        return await self._users(f"{REFERENCES}/{group}/")
+
+    async def all_users(self) -> set[str]:
+        """Every name that uses segments of ours, as far as noted."""
+        return await self._users(f"{REFERENCES}/")
+
+    async def _users(self, prefix: str) -> set[str]:
+        async def user(row: Row) -> str:
+            with suppress(NotFound):
+                return (await self.container.get_text(str(row["name"]))).body.decode("utf-8", "replace")
+            return ""
+
         with suppress(NotFound):
-            for row in await self.container.rows(f"{REFERENCES}/{group}/"):
-                with suppress(NotFound):
-                    answer = await self.container.get_text(str(row["name"]))
-                    found.add(answer.body.decode("utf-8", "replace"))
-        return found
+            return set(await in_parallel(user, await self.container.all_rows(prefix))) - {""}
+        return set()
 
     def _name(self, path: str) -> str:
         return path.removeprefix(f"/{self.container.name}/")
