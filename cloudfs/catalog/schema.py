@@ -8,7 +8,7 @@ All times are ns since the epoch.
 
 from __future__ import annotations
 
-SCHEMA_VERSION = 3
+SCHEMA_VERSION = 4
 
 SCHEMA = """
 CREATE TABLE meta (
@@ -72,10 +72,12 @@ CREATE TABLE staged (
     visible  INTEGER NOT NULL,     -- only so many bytes of the base show through
     extents  BLOB NOT NULL,        -- with a base: the ranges staged, pairs of little-endian u64 (start, stop)
     writing  INTEGER NOT NULL,     -- 1: an application may be in the middle of a burst of writes
-    damaged  TEXT NOT NULL         -- why the bytes are not what was written, and so not published; ''
+    damaged  TEXT NOT NULL,        -- why the bytes are not what was written, and so not published; ''
+    safety   INTEGER NOT NULL      -- what a power cut would leave of it: a value of cloudfs.catalog.stagings.Safety
 );
 CREATE UNIQUE INDEX staged_by_file ON staged (file);
 CREATE INDEX staged_writing ON staged (ino) WHERE writing != 0;
+CREATE INDEX staged_unsafe ON staged (safety) WHERE safety != 2;
 
 CREATE TABLE pieces (
     id       INTEGER PRIMARY KEY AUTOINCREMENT,  -- also names its bytes in the cache, so it is never used again

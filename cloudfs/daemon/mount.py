@@ -61,6 +61,7 @@ async def _serve(request: MountRequest, ready: Callable[[], None]) -> None:
                 await _run(request, parts, ready, nursery)
                 nursery.cancel_scope.cancel()
             with contextlib.suppress(OSError):
+                parts.durability.finish()
                 catalog.database.finish()
             parts.staging.close()
         finally:
@@ -84,6 +85,7 @@ async def _run(request: MountRequest, parts: Parts, ready: Callable[[], None], n
                 parts.catalog.database.sync_forever,
                 parts.catalog.database.checkpoint_forever,
                 parts.staging.prepare_forever,
+                parts.durability.follow,
                 parts.directories.learn_root_later,
                 parts.directories.follow,
                 parts.directories.follow_changes,

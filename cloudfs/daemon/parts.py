@@ -12,6 +12,7 @@ from cloudfs.cache.disk import DiskCache
 from cloudfs.catalog.catalog import Catalog
 from cloudfs.catalog.links import Link
 from cloudfs.catalog.merging import Defaults, Merging, Stale
+from cloudfs.daemon.boot import boot_id
 from cloudfs.daemon.crash import CrashPoints
 from cloudfs.daemon.inquiries import Inquiries
 from cloudfs.daemon.pending import PendingWork
@@ -40,6 +41,7 @@ from cloudfs.vfs.space import Space
 from cloudfs.writeback.ahead import Ahead
 from cloudfs.writeback.contents import Contents
 from cloudfs.writeback.discard import Discard
+from cloudfs.writeback.durability import Durability
 from cloudfs.writeback.health import Health
 from cloudfs.writeback.perform import Performer
 from cloudfs.writeback.progress import Progress
@@ -56,6 +58,7 @@ class Parts:
     catalog: Catalog
     cache: DiskCache
     staging: Staging
+    durability: Durability
     directories: Directories
     prefetcher: Prefetcher
     files: Files
@@ -76,6 +79,8 @@ def build(request: MountRequest, catalog: Catalog, store: Store, nursery: trio.N
     cache = DiskCache(request.cache_dir, options.cache_size, nursery)
     piece_size = store.pieces.size if store.pieces is not None else 0
     staging = Staging(request.state_dir / "staging", catalog.stagings, catalog.pieces, piece_size)
+    durability = Durability(catalog, staging)
+    durability.started(boot_id())
     contents = Contents(catalog, store, cache)
     merging = Merging(catalog, _defaults(request))
     notices = Notices()
@@ -133,6 +138,7 @@ def build(request: MountRequest, catalog: Catalog, store: Store, nursery: trio.N
         catalog,
         cache,
         staging,
+        durability,
         directories,
         prefetcher,
         files,

@@ -14,12 +14,14 @@ import trio
 from cloudfs.cache.contract import CachedContent
 from cloudfs.catalog.catalog import Catalog
 from cloudfs.catalog.nodes import Node
+from cloudfs.catalog.stagings import Safety
 from cloudfs.errors import CloudfsError, NoSpace, NotFound, StoreReadOnly, TooLarge, VersionMismatch
 from cloudfs.vfs.prefetcher import Prefetcher
 from cloudfs.vfs.space import Space
 from cloudfs.writeback.contents import Contents, read_through
 from cloudfs.writeback.health import Health
-from cloudfs.writeback.staging import Staged, Staging
+from cloudfs.writeback.staged import Staged
+from cloudfs.writeback.staging import Staging
 
 WRITE_BACK_NS = 1_000_000_000
 """A closed file is left alone for so long, because it is often renamed, chmodded or written again at once."""
@@ -128,8 +130,12 @@ class Files:
         """What was written survives a power cut from here on."""
         file = self._handles[handle]
         self._commit(file)
+        staged = self._staged(file)
+        if staged is not None and staged.safety is Safety.NEW:
+            await trio.to_thread.run_sync(self._sync_staged, staged)
+            self._keep_what_is_there(staged)
         self._catalog.database.settle()
-        await trio.to_thread.run_sync(self._sync, self._staged(file))
+        await trio.to_thread.run_sync(self._sync, staged)
         _refuse_damaged(file)
         _refuse_failed(self._failure(file))
 
@@ -137,13 +143,25 @@ class Files:
         """Why the file is not stored, if waiting a little does not help: parked, or refused again and again."""
         return self._catalog.pending.failure_of(file.node.ino, away=self._health.away)
 
+    def _keep_what_is_there(self, staged: Staged) -> None:
+        """It may go on being written when the power is cut: what is there then is worth storing."""
+        if staged.safety is Safety.NEW and not staged.gone:
+            staged.safety = Safety.SYNCED
+            with self._catalog.lazily():
+                self._staging.save(staged)
+
     def _sync(self, staged: Staged | None) -> None:
-        if staged is not None and not staged.gone:
-            staged.sync()
-            if staged.unsynced:
-                self._staging.sync_directory()
-                staged.unsynced = False
+        if staged is not None:
+            self._sync_staged(staged)
         self._catalog.database.sync()
+
+    def _sync_staged(self, staged: Staged) -> None:
+        if staged.gone:
+            return
+        staged.sync()
+        if staged.unsynced:
+            self._staging.sync_directory()
+            staged.unsynced = False
 
     async def sync_catalog(self) -> None:
         """Everything done to names and attributes survives a power cut from here on (fsync of a directory)."""
@@ -195,7 +213,8 @@ class Files:
         with self._catalog:
             self._commit(file)
             staged.writing = False
-            self._catalog.stagings.sealed(staged.ino)
+            staged.safety = Safety.NEW if staged.changed_since_sync else Safety.SYNCED
+            self._catalog.stagings.sealed(staged.ino, staged.safety)
             if not staged.damaged:
                 self._catalog.links.touch(file.node.ino, due)
         self._changed(due)
@@ -394,7 +413,7 @@ class Files:
                 self._durable_step("staged")
             else:
                 staged.revoke()
-                staged.writing = True
+                staged.writing, staged.safety = True, Safety.NEW
                 self._staging.save(staged)
             node.content += 1
             self._catalog.nodes.save(node)
@@ -460,7 +479,7 @@ class Files:
         return 0
 
     def recover(self) -> None:
-        """After a crash: files that were being written are as long as the bytes that arrived."""
+        """After a crash: files that were being written are as long as the bytes that arrived; nobody has them open."""
         for row in self._catalog.stagings.interrupted():
             try:
                 node = self._catalog.nodes.get(row.ino)
@@ -471,6 +490,8 @@ class Files:
                 if not row.base and length > node.size:
                     node.size = length
                     self._catalog.nodes.save(node)
+                for link in self._catalog.links.of_inode(row.ino):
+                    self._catalog.pending.hasten(link.id, time.time_ns())
 
 
 def _refuse_damaged(file: OpenFile) -> None:

@@ -23,7 +23,8 @@ from cloudfs.writeback.backoff import delay
 from cloudfs.writeback.contents import Contents, StagedSource
 from cloudfs.writeback.health import Health
 from cloudfs.writeback.progress import Progress
-from cloudfs.writeback.staging import Staged, Staging
+from cloudfs.writeback.staged import Staged
+from cloudfs.writeback.staging import Staging
 
 _log = logging.getLogger(__name__)
 _LOOK_SECONDS = 0.25
@@ -115,10 +116,13 @@ class Ahead:
         return waiting
 
     def _candidates(self) -> Iterator[tuple[Staged, int]]:
-        """Parts of open files that were written whole, and are neither at the store nor on their way to it."""
+        """Parts of open files that were written whole, and are neither at the store nor on their way to it.
+
+        Not of those without a name, which are never stored.
+        """
         size = self._pieces.size
         for staged in self._staging.being_written(size):
-            if staged.rhythm is None or staged.damaged:
+            if staged.rhythm is None or staged.damaged or self._place(staged.ino) is None:
                 continue
             for part in range(staged.length // size):
                 start, stop = part * size, (part + 1) * size

@@ -16,7 +16,7 @@ from cloudfs.catalog.pieces import SentPiece
 from cloudfs.errors import Incomplete, NotFound, VersionMismatch
 from cloudfs.stores.base import Store
 from cloudfs.types import Extent, Inode
-from cloudfs.writeback.staging import Staged
+from cloudfs.writeback.staged import Staged
 
 P = ParamSpec("P")
 T = TypeVar("T")

@@ -9,10 +9,12 @@ import trio
 
 from cloudfs.catalog.catalog import Catalog
 from cloudfs.catalog.nodes import Node
+from cloudfs.catalog.stagings import Safety
 from cloudfs.errors import Incomplete
 from cloudfs.stores.base import Source
 from cloudfs.writeback.contents import CommittedSource, Contents, EmptySource, StagedSource
-from cloudfs.writeback.staging import Staged, Staging
+from cloudfs.writeback.staged import Staged
+from cloudfs.writeback.staging import Staging
 
 
 class Sources:
@@ -29,10 +31,7 @@ class Sources:
         if not node.is_regular:
             yield EmptySource()
             return
-        try:
-            staged = self._staging.acquire(node.ino)
-        except FileNotFoundError:
-            raise Incomplete("the bytes that were to be stored are missing from the staging directory") from None
+        staged = self._staging.acquire(node.ino)
         if staged is None:
             content = self._contents.open(node.ino, node.content, node.size)
             try:
@@ -50,8 +49,10 @@ class Sources:
     def _claimed(self, staged: Staged, node: Node) -> Iterator[StagedSource]:
         if staged.damaged:
             raise Incomplete(staged.damaged)
+        if staged.safety is Safety.LOST:
+            raise Incomplete("the power was cut before these bytes were on the disk; write them again")
         if staged.is_short(node.size):
-            raise Incomplete("the end of the file was lost in a power cut before it was synced; write it again")
+            raise Incomplete("the end of the file is missing from the staging directory; write it again")
         base = self._contents.open(node.ino, staged.base, staged.visible) if staged.base else None
         source = StagedSource(staged, node.size, base, self._contents.read_piece)
         scope = trio.CancelScope()

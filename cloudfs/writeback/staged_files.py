@@ -10,6 +10,7 @@ ext4 put each child somewhere else. Other file systems do not know the mark, and
 from __future__ import annotations
 
 import contextlib
+import ctypes
 import fcntl
 import os
 import struct
@@ -20,6 +21,7 @@ SHARE = 1024
 """Files of a directory; their numbers follow each other."""
 _GET_FLAGS, _SET_FLAGS = 0x80086601, 0x40086602
 """``FS_IOC_GETFLAGS`` and ``FS_IOC_SETFLAGS`` of <linux/fs.h>."""
+_libc = ctypes.CDLL(None, use_errno=True)
 _TOP_OF_HIERARCHY = 0x00020000
 """``FS_TOPDIR_FL``, see chattr(1)."""
 
@@ -77,6 +79,12 @@ class StagedFiles:
             with contextlib.suppress(FileNotFoundError):
                 _sync(os.open(share, os.O_RDONLY | os.O_CLOEXEC, dir_fd=self._fd))
         os.fsync(self._fd)
+
+    def sync_all(self) -> None:
+        """Everything there survives a power cut, at one blow (syncfs(2)). Blocks. Raises `OSError`."""
+        if _libc.syncfs(self._fd) != 0:
+            number = ctypes.get_errno()
+            raise OSError(number, os.strerror(number))
 
     def status(self) -> os.statvfs_result:
         """Of the disk."""

@@ -1,4 +1,4 @@
-"""A disk that can lose its power: ext4 in an image file behind a loop device.
+"""Disks of files that can lose their power: ext4 in an image behind a loop device.
 
 What ext4 has not written yet when the image is copied is not in the copy, just as it would not be on the disk.
 """
@@ -21,36 +21,40 @@ PATIENCE = 20.0
 
 
 class Disk:
-    """An image, mounted at ``path`` while `mounted`."""
+    """An image, seen at ``path`` while it is `mounted`."""
 
-    def __init__(self, image: Path, path: Path) -> None:
-        self.image = image
+    def __init__(self, path: Path) -> None:
         self.path = path
 
-    @classmethod
-    def format(cls, image: Path, path: Path) -> Disk:
+    @staticmethod
+    def format(image: Path) -> None:
         with image.open("wb") as file:
             file.truncate(SIZE)
         subprocess.run(["mkfs.ext4", "-q", "-F", "-E", "lazy_itable_init=0", str(image)], check=True, timeout=60)
-        return cls(image, path)
 
     @contextlib.contextmanager
-    def mounted(self) -> Iterator[None]:
+    def mounted(self, image: Path) -> Iterator[None]:
         """ext4 writes on demand alone: its own commits every five seconds would come to the rescue of who forgot."""
         self.path.mkdir(exist_ok=True)
         options = "loop,commit=600,noatime"
-        subprocess.run(["mount", "-t", "ext4", "-o", options, str(self.image), str(self.path)], check=True, timeout=60)
+        subprocess.run(["mount", "-t", "ext4", "-o", options, str(image), str(self.path)], check=True, timeout=60)
         try:
+            with contextlib.suppress(FileNotFoundError):
+                (self.path / "lost+found").rmdir()
             yield
         finally:
             subprocess.run(["umount", "-l", str(self.path)], check=True, timeout=60)
 
-    def copy(self, target: Path) -> None:
+    def sync(self) -> None:
+        """Nothing is lost of this disk."""
+        subprocess.run(["sync", "-f", str(self.path)], check=True, timeout=60)
+
+    def copy(self, image: Path, target: Path) -> None:
         """What is on the disk at this moment. Whoever writes to it has been `stopped`, and ext4 must not either."""
         deadline = time.monotonic() + PATIENCE
         while True:
             before = self._writes()
-            subprocess.run(["cp", "--sparse=always", str(self.image), str(target)], check=True, timeout=60)
+            subprocess.run(["cp", "--sparse=always", str(image), str(target)], check=True, timeout=60)
             if self._writes() == before:
                 return
             assert time.monotonic() < deadline, "somebody goes on writing"

@@ -2,7 +2,7 @@
 
 Each line it prints is JSON, ``[path, states]``: from now on, one of ``states`` is what is found at ``path``, whatever
 happens to the power. The line comes before what puts an older promise in doubt, and after the ``fsync`` that makes a
-new one.
+new one. Of files that are only closed it says which contents they ever had: the store must never get another one.
 """
 
 from __future__ import annotations
@@ -17,9 +17,11 @@ import time
 from pathlib import Path
 
 State = list[object]
-"""``["file", sha256, mode, mtime_ns]``, ``["begins", size, sha256]``, ``["dir", mode]``, ``["link", target]``."""
+"""``["file", sha256, mode, mtime_ns]``, ``["begins", size, sha256]``, ``["dir", mode]``, ``["link", target]``,
+``["absent"]``, ``["anything"]``, or ``["was", sha256...]``: absent, or a file with one of these contents."""
 ABSENT: State = ["absent"]
 ANYTHING: State = ["anything"]
+CLOSED = [f"a/closed-{number}" for number in range(6)]
 
 
 def digest(data: bytes) -> str:
@@ -47,6 +49,8 @@ def holds(state: State, path: Path) -> bool:
     if state[0] == "begins":
         size = int(str(state[1]))
         return path.is_file() and digest(path.read_bytes()[:size]) == state[2]
+    if state[0] == "was":
+        return not path.exists() or digest(path.read_bytes()) in state[1:]
     return state_of(path) == state
 
 
@@ -55,6 +59,7 @@ class Program:
         self.root = root
         self.dice = random.Random(seed)
         self.files: set[str] = set()
+        self.closed: dict[str, list[str]] = {}
         self.serial = 0
         self.directories = ["a", "a/b", "c"]
 
@@ -63,8 +68,9 @@ class Program:
             (self.root / directory).mkdir(mode=0o755)
             self.promise(directory, ["dir", 0o755])
         self.sync_directory("a")
-        actions = [self.save] * 4 + [self.rewrite, self.append, self.touch, self.move, self.remove, self.unsynced]
+        actions = [self.save] * 4 + [self.rewrite, self.append, self.touch, self.move, self.remove]
         actions += [self.link, self.symlink, self.empty, self.pause, self.directory]
+        actions += [self.close, self.close, self.close_patched, self.close_sparse, self.close_slowly]
         while True:
             self.dice.choice(actions)()
 
@@ -151,11 +157,49 @@ class Program:
         self.promise(name, ABSENT)
         self.files.discard(name)
 
-    def unsynced(self) -> None:
-        """Nothing is promised of this one, and it must not hurt the others."""
-        name = f"a/unsynced-{self.dice.randrange(4)}"
-        self.promise(name, ANYTHING)
-        self.write(name, self.bytes(), "wb", sync=False)
+    # Without fsync. Nothing is promised of these, but that they hurt nobody, and that half of one is never stored.
+
+    def close(self) -> None:
+        data = self.bytes()
+        with self.closing(data).open("wb") as file:
+            file.write(data)
+
+    def close_slowly(self) -> None:
+        data = self.bytes()
+        with self.closing(data).open("wb", buffering=0) as file:
+            for start in range(0, len(data), 100_000):
+                file.write(data[start : start + 100_000])
+                time.sleep(0.02)
+
+    def close_patched(self) -> None:
+        """In the middle of what may be stored already."""
+        name = self.dice.choice(CLOSED)
+        if name not in self.closed:
+            return
+        data, patch = bytearray((self.root / name).read_bytes()), self.bytes()
+        offset = self.dice.randrange(len(data) + 1)
+        data[offset : offset + len(patch)] = patch
+        with self.closing(bytes(data), name).open("r+b") as file:
+            file.seek(offset)
+            file.write(patch)
+
+    def close_sparse(self) -> None:
+        """A hole, bytes, and another hole."""
+        hole, data = bytes(self.dice.choice([10_000, 300_000])), self.bytes()
+        with self.closing(hole + data + hole).open("wb") as file:
+            file.truncate(2 * len(hole) + len(data))
+            file.seek(len(hole))
+            file.write(data)
+
+    def closing(self, data: bytes, name: str = "") -> Path:
+        """Such a file is about to get this content."""
+        name = name or self.dice.choice(CLOSED)
+        known = self.closed.setdefault(name, [digest(b"")])
+        known.append(digest(data))
+        self.promise(name, ["was", *known])
+        return self.root / name
+
+    # More names
 
     def link(self) -> None:
         name, other = self.some_file(), f"c/link-{self.number()}"
@@ -194,7 +238,7 @@ class Program:
 
     # With what
 
-    def write(self, name: str, data: bytes, how: str, *, mode: int | None = None, sync: bool = True) -> None:
+    def write(self, name: str, data: bytes, how: str, *, mode: int | None = None) -> None:
         with (self.root / name).open(how) as file:
             file.write(data)
             file.flush()
@@ -202,8 +246,7 @@ class Program:
                 mtime_ns = self.dice.randrange(10**18)
                 os.fchmod(file.fileno(), mode)
                 os.utime(file.fileno(), ns=(mtime_ns, mtime_ns))
-            if sync:
-                os.fsync(file.fileno())
+            os.fsync(file.fileno())
 
     def sync_directory(self, name: str) -> None:
         fd = os.open(self.root / name, os.O_RDONLY | os.O_DIRECTORY)

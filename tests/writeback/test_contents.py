@@ -14,7 +14,7 @@ from cloudfs.catalog.pieces import SentPiece
 from cloudfs.catalog.stagings import StagedRow
 from cloudfs.types import Extent, Inode
 from cloudfs.writeback.contents import Revoked, StagedSource
-from cloudfs.writeback.staging import Staged
+from cloudfs.writeback.staged import Staged
 
 SIZE = 10 * BLOCK + 777
 CONTENT = Random(1).randbytes(SIZE)

@@ -14,7 +14,8 @@ from hypothesis import strategies as st
 from cloudfs.catalog.catalog import Catalog
 from cloudfs.catalog.stagings import StagedRow
 from cloudfs.types import Extent, Inode
-from cloudfs.writeback.staging import Staged, Staging
+from cloudfs.writeback.staged import Staged
+from cloudfs.writeback.staging import Staging
 from tests.writeback.rig import DIRECTORY
 
 INO = Inode(7)

@@ -1,0 +1,74 @@
+"""Large files leave in pieces while they are written."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import AsyncIterator
+from pathlib import Path
+
+import pytest
+import trio
+
+from cloudfs.stores.base import Capabilities
+from cloudfs.stores.memory.store import MemoryStore
+from cloudfs.stores.memory.tree import MemoryTree
+from cloudfs.stores.sparse import ALGORITHM
+from tests.writeback.rig import Rig, mounted
+
+PIECE = 4096
+
+
+@pytest.fixture
+def store(tree: MemoryTree) -> MemoryStore:
+    return MemoryStore(tree, Capabilities(server_copy=True, attributes=True, checksum=ALGORITHM), piece_size=PIECE)
+
+
+@pytest.fixture
+async def rig(tmp_path: Path, store: MemoryStore) -> AsyncIterator[Rig]:
+    async with mounted(tmp_path, store) as rig:
+        yield rig
+
+
+async def opened(rig: Rig, name: bytes, pieces: int) -> int:
+    """A handle of a new file of that many pieces, and a little."""
+    handle = rig.files.open((await rig.make(name)).ino, os.O_RDWR)
+    for number in range(pieces):
+        await rig.write_handle(handle, number * PIECE, bytes([number + 1]) * PIECE)
+    await rig.write_handle(handle, pieces * PIECE, b"end")
+    return handle
+
+
+async def test_what_was_written_whole_leaves_before_the_file_is_closed(rig: Rig, tree: MemoryTree) -> None:
+    handle = await opened(rig, b"a", 3)
+    await trio.sleep(2)
+    assert len(tree.pieces) == 3
+    assert list(tree.root.children) == []
+    rig.files.release(handle)
+    await rig.drain()
+    assert len(await rig.read(b"a")) == 3 * PIECE + 3
+
+
+async def test_a_file_without_a_name_is_left_alone_and_nobody_runs_in_circles(
+    rig: Rig, tree: MemoryTree, store: MemoryStore
+) -> None:
+    handle = await opened(rig, b"a", 3)
+    await rig.unlink(b"a")
+    await trio.sleep(100)
+    assert tree.pieces == {}
+    assert store.calls["put"] == 0
+    assert await rig.read_handle(handle) == b"".join(bytes([n + 1]) * PIECE for n in range(3)) + b"end"
+    rig.files.release(handle)
+    rig.forget()
+    await rig.drain()
+    assert rig.staged_files() == []
+
+
+async def test_what_is_written_again_is_sent_again(rig: Rig, tree: MemoryTree) -> None:
+    handle = await opened(rig, b"a", 2)
+    await trio.sleep(5)
+    await rig.write_handle(handle, 10, b"other")
+    rig.files.release(handle)
+    await rig.drain()
+    assert (await rig.read(b"a"))[:16] == b"\x01" * 10 + b"other" + b"\x01"
+    stored = tree.root.children[b"a"].content
+    assert stored.read(0, 16) == b"\x01" * 10 + b"other" + b"\x01"
