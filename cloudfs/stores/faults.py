@@ -72,17 +72,21 @@ class LoseAnswer:
 class Hold:
     """The call waits at ``gate``, and whoever opens it knows by ``reached`` that it is there.
 
-    With ``answered`` it waits after it has happened: what is held back is the answer.
+    With ``answered`` it waits after it has happened: what is held back is the answer. What happens ``then`` may be
+    another fault.
     """
 
     gate: trio.Event = field(default_factory=trio.Event)
     reached: trio.Event = field(default_factory=trio.Event)
     answered: bool = False
+    then: Fault | None = None
 
     async def around(self, proceed: Proceed) -> Any:
         answer = await proceed() if self.answered else None
         self.reached.set()
         await self.gate.wait()
+        if self.then is not None:
+            return await self.then.around(proceed)
         return answer if self.answered else await proceed()
 
 

@@ -10,7 +10,8 @@ from contextlib import asynccontextmanager
 
 import pytest
 
-from cloudfs.stores.faults import Hold
+from cloudfs.errors import QuotaExceeded, StoreError, TooLarge, Unavailable
+from cloudfs.stores.faults import Fault, Hold, Refuse
 from cloudfs.stores.memory.tree import MemoryTree
 from cloudfs.types import ROOT
 from cloudfs.vfs.attributes import Change
@@ -171,10 +172,18 @@ async def test_a_file_is_removed_while_its_first_upload_is_under_way(rig: Rig, t
     assert await agreed(rig, tree) == {}
 
 
+@pytest.mark.parametrize("error", [QuotaExceeded("full"), TooLarge("too large"), Unavailable("away")])
+async def test_a_file_is_removed_while_its_first_upload_fails(rig: Rig, tree: MemoryTree, error: StoreError) -> None:
+    await rig.create(b"a", b"a")
+    async with asking(rig, "put", Refuse(error)):
+        await rig.unlink(b"a")
+    assert await agreed(rig, tree) == {}
+
+
 @asynccontextmanager
-async def asking(rig: Rig, method: str) -> AsyncIterator[None]:
+async def asking(rig: Rig, method: str, answer: Fault | None = None) -> AsyncIterator[None]:
     """The block happens while the store is asked for something, and has not answered yet."""
-    hold = Hold()
+    hold = Hold(then=answer)
     rig.plan.add(method, hold)
     rig.hasten()
     await hold.reached.wait()
