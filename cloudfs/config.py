@@ -95,6 +95,13 @@ class Config:
     remotes: Mapping[str, Remote]
     retention: Sequence[Stanza] = ()
 
+    def remote(self, name: str) -> Remote:
+        """The one of that name. Raises `UsageError`."""
+        if name not in self.remotes:
+            known = f"it has {', '.join(self.remotes)}" if self.remotes else "it has none"
+            raise UsageError(f"there is no remote {name} in {self.file or 'the configuration'}; {known}")
+        return self.remotes[name]
+
 
 @dataclass(frozen=True, slots=True)
 class Stanza:

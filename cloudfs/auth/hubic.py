@@ -88,6 +88,11 @@ class HubicAccount:
                     raise
                 return known
 
+    @property
+    def remaining(self) -> float:
+        """Seconds until the Swift token that `access` gave last has to end."""
+        return max(0.0, self._ends_at - self._now())
+
     async def usage(self) -> Quota:
         """What is used of the account. `AccessDenied` if its owner did not allow to ask for that."""
         found = await self._ask("usage", "/usage")

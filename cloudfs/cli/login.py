@@ -13,7 +13,7 @@ from cloudfs.cli.complete import complete_remote
 from cloudfs.cli.mounts import all_mounts
 from cloudfs.cli.program import Command, Example, Manual
 from cloudfs.cli.render import columns, show_part
-from cloudfs.config import Remote, load_config
+from cloudfs.config import load_config
 from cloudfs.errors import CloudfsError, UsageError
 
 if TYPE_CHECKING:
@@ -60,7 +60,7 @@ def login(name: str, device: bool | None, token: bool, list_drives: bool, drive:
     """
     from cloudfs.daemon import signing_in  # it brings the event loop and the stores
 
-    remote = _find(name)
+    remote = load_config().remote(name)
     if list_drives:
         _show_drives(signing_in.known_drives(remote))
         return
@@ -82,16 +82,8 @@ def logout(name: str) -> None:
     """
     from cloudfs.daemon import signing_in
 
-    signing_in.sign_out(_find(name))
+    signing_in.sign_out(load_config().remote(name))
     click.echo(f"signed out of {name}")
-
-
-def _find(name: str) -> Remote:
-    config = load_config()
-    if name not in config.remotes:
-        known = f"it has {', '.join(config.remotes)}" if config.remotes else "it has none"
-        raise UsageError(f"there is no remote {name} in {config.file or 'the configuration'}; {known}")
-    return config.remotes[name]
 
 
 def _show_drives(drives: Sequence[DriveChoice]) -> None:

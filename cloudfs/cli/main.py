@@ -26,6 +26,7 @@ _COMMANDS = {
     "remote": "cloudfs.cli.remote:command",
     "login": "cloudfs.cli.login:login",
     "logout": "cloudfs.cli.login:logout",
+    "serve": "cloudfs.cli.serve:command",
     "completion": "cloudfs.cli.completion:command",
 }
 

@@ -13,7 +13,7 @@ from cloudfs.cli.program import Command, Example, Group, Manual
 from cloudfs.cli.questions import Given, ask, ask_type, can_ask, parse_assignments, still_needed
 from cloudfs.cli.render import columns, show_part
 from cloudfs.cli.text import printable, show_duration
-from cloudfs.config import Config, Remote, load_config, remote_name
+from cloudfs.config import Remote, load_config, remote_name
 from cloudfs.errors import SignInRequired, UsageError
 from cloudfs.quantities import show_size
 from cloudfs.settings.kinds import Kind, StoreType, Value
@@ -92,7 +92,7 @@ def list_() -> None:
 def show(name: str) -> None:
     """Show the settings of the remote NAME, but no secrets."""
     config = load_config()
-    remote = _find(config, name)
+    remote = config.remote(name)
     click.echo(f"[remote.{name}]  in {config.file}")
     for line in columns([("type", remote.type), *_shown(remote)]):
         click.echo(f"  {line}")
@@ -105,7 +105,7 @@ def test(name: str) -> None:
 
     Nothing is changed there.
     """
-    click.echo(_try(_find(load_config(), name)))
+    click.echo(_try(load_config().remote(name)))
 
 
 @command.command(
@@ -158,13 +158,6 @@ def _try(remote: Remote) -> str:
 
     usage = try_remote(remote)
     return f"{remote.name} works: {show_part(usage.used, usage.total)} used"
-
-
-def _find(config: Config, name: str) -> Remote:
-    if name not in config.remotes:
-        known = f"it has {', '.join(config.remotes)}" if config.remotes else "it has none"
-        raise UsageError(f"there is no remote {name} in {config.file or 'the configuration'}; {known}")
-    return config.remotes[name]
 
 
 def _shown(remote: Remote) -> Iterator[tuple[str, str]]:

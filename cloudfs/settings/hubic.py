@@ -31,6 +31,7 @@ HUBIC = StoreType(
             "What to ask the account's owner for.",
             default="usage.r,account.r,credentials.r",
         ),
+        Setting("serve_password", "What `cloudfs serve swift-auth` wants to be told by who asks.", Kind.SECRET),
     ),
     sign_in=True,
 )

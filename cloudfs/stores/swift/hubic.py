@@ -12,6 +12,7 @@ from cloudfs.auth.homes import token_home
 from cloudfs.auth.hubic import HubicAccount, Quota, application
 from cloudfs.auth.oauth2 import OAuth2
 from cloudfs.auth.secrets import load_secret
+from cloudfs.auth.storage import Access
 from cloudfs.config import Remote
 from cloudfs.errors import SignInRequired, Unavailable
 from cloudfs.http.calls import Calls
@@ -56,6 +57,33 @@ async def try_hubic(remote: Remote) -> Usage:
         return _usage(await account.usage())
     finally:
         await storage.aclose()
+
+
+class Doorway:
+    """The way into the storage, for other programs. ``calls`` is closed with it."""
+
+    def __init__(self, account: HubicAccount, calls: Calls) -> None:
+        self._account = account
+        self._storage = SwiftAccount(account, calls, _REFUSALS)
+
+    async def access(self) -> tuple[Access, float]:
+        """An address and a token that the storage has just taken, and for how many seconds it is good at most.
+
+        Raises `StoreError`. A provider that ends tokens before their time would else make a client sign in again and
+        again, always with the same one.
+        """
+        answer = await self._storage.send("HEAD", "")
+        if not answer.succeeded:
+            raise refused("the storage", answer)
+        return await self._account.access(), self._account.remaining
+
+    async def aclose(self) -> None:
+        await self._storage.aclose()
+
+
+async def open_doorway(remote: Remote) -> Doorway:
+    """For the sign-in of a remote. Raises `UsageError` if the application is not configured."""
+    return Doorway(*await _account(remote))
 
 
 async def whose(remote: Remote) -> str:
