@@ -227,37 +227,33 @@ class Links:
         )
         return 2 + inside
 
-    async def measure(self, top: int) -> tuple[int, int, tuple[tuple[int, int, int], ...]]:
+    def measure(self, top: int) -> tuple[int, int, tuple[tuple[int, int, int], ...]]:
         """What is in the desired tree at and below an inode, as far as its directories are known.
 
         Names of files; bytes of those with one name; and of those with several: inode, bytes, names among these.
         """
-        node = self._nodes.get(top)
-        if not node.is_directory:
-            size = node.size * node.is_regular
-            return (1, size, ()) if node.nlink <= 1 else (1, 0, ((node.ino, size, 1),))
         inside = (
             "WITH RECURSIVE t (ino) AS (SELECT :top UNION ALL SELECT l.ino FROM links l JOIN t ON l.parent = t.ino)"
             " SELECT {} FROM t JOIN nodes n ON n.ino = t.ino WHERE (n.mode & 0xf000) {} 0x4000 AND n.nlink {} 1"
         )
-        ((files, size),) = await self._database.ask(
+        files, size = self._execute(
             inside.format("count(*), coalesce(sum((n.mode & 0xf000 = 0x8000) * n.size), 0)", "!=", "<="), {"top": top}
-        )
-        rows = await self._database.ask(
+        ).fetchone()
+        rows = self._execute(
             inside.format("n.ino, (n.mode & 0xf000 = 0x8000) * n.size, count(*)", "!=", ">") + " GROUP BY n.ino",
             {"top": top},
-        )
-        return files + sum(names for _ino, _size, names in rows), size, tuple((row[0], row[1], row[2]) for row in rows)
+        ).fetchall()
+        return files + sum(names for _ino, _size, names in rows), size, tuple(rows)
 
-    async def unlisted_below(self, top: int) -> list[Inode]:
+    def unlisted_below(self, top: int) -> list[Inode]:
         """Directories at and below an inode whose names are not known."""
-        rows = await self._database.ask(
+        rows = self._execute(
             "WITH RECURSIVE t (ino) AS (SELECT :top UNION ALL SELECT l.ino FROM links l JOIN t ON l.parent = t.ino"
             " JOIN nodes n ON n.ino = l.ino WHERE (n.mode & 0xf000) = 0x4000)"
             " SELECT n.ino FROM t JOIN nodes n ON n.ino = t.ino WHERE n.listed IS NULL AND (n.mode & 0xf000) = 0x4000",
             {"top": top},
         )
-        return [Inode(ino) for (ino,) in rows]
+        return [Inode(ino) for (ino,) in rows.fetchall()]
 
     def is_inside(self, directory: int, ancestor: int) -> bool:
         """Whether a directory is ``ancestor`` or below it in the desired tree."""
