@@ -44,6 +44,11 @@ class Calls:
         self._jitter = jitter
         self._patience = patience
 
+    @property
+    def round_trip(self) -> float:
+        """As the client's."""
+        return self._client.round_trip
+
     async def send(self, request: Request, *, limit: int = ANSWER_LIMIT, into: Sink | None = None) -> Answer:
         """The answer, of any status but those that mean "again": they are `Unavailable`, once patience is over.
 

@@ -23,6 +23,7 @@ from cloudfs.http.message import Answer, Origin, Request, Sink, resolve, split_u
 _log = logging.getLogger(__name__)
 ANSWER_LIMIT = 16 << 20
 """Bytes of an answer's body, if not said otherwise."""
+_ROUND_TRIP = 0.1
 _IDLE_SECONDS = 20.0
 _IDLE_KEPT = 64
 _REDIRECTIONS = 5
@@ -57,8 +58,14 @@ class HttpClient:
         self._timeouts = timeouts or Timeouts()
         self._agent = agent or "cloudfs"
         self._sign = sign
+        self._quickest: float | None = None
         self._idle: defaultdict[Origin, list[Connection]] = defaultdict(list)
         self._closed = False
+
+    @property
+    def round_trip(self) -> float:
+        """Seconds for the quickest answer so far; before the first, what is usual between far away places."""
+        return _ROUND_TRIP if self._quickest is None else self._quickest
 
     async def send(self, request: Request, *, limit: int = ANSWER_LIMIT, into: Sink | None = None) -> Answer:
         """The answer, whatever its status. Only a GET follows redirections, and takes no credentials elsewhere.
@@ -98,7 +105,9 @@ class HttpClient:
             raise BrokenAnswer(f"{request}: {error}") from None
         except (trio.BrokenResourceError, trio.ClosedResourceError) as error:
             raise Unavailable(f"{request}: the connection to {origin} broke ({_reason(error)})") from None
-        _log.debug("%s: %d in %.0f ms", request, answer.status, 1000 * (time.monotonic() - started))
+        seconds = time.monotonic() - started
+        self._quickest = seconds if self._quickest is None else min(seconds, self._quickest)
+        _log.debug("%s: %d in %.0f ms", request, answer.status, 1000 * seconds)
         return answer
 
     async def _exchange(self, request: Request, origin: Origin, target: str, limit: int, into: Sink | None) -> Answer:

@@ -171,6 +171,8 @@ class Capabilities:
     concurrency: int = 0
     """Calls that are worth having in flight at once; 0: as many as the user says. A store that combines calls into
     one request (bulk uploads, batches) says a large number, and bounds its connections by itself."""
+    round_trip: float = 0.0
+    """Seconds for the quickest answer: how far away the store is. 0: here, where it shares our processors."""
 
 
 class Source(Protocol):

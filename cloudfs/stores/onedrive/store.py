@@ -55,6 +55,7 @@ CAPABILITIES = Capabilities(
     time_unit_ns=1_000_000_000,
     checksum=ALGORITHM,
     concurrency=_CONCURRENCY,
+    round_trip=0.1,
 )
 """Names that differ in case only can both be there, because one of them is encoded."""
 

@@ -59,6 +59,11 @@ class SwiftAccount:
         self._auth = auth
         self._calls = calls
 
+    @property
+    def round_trip(self) -> float:
+        """Seconds for the quickest answer so far; a guess before the first."""
+        return self._calls.round_trip
+
     async def send(
         self,
         method: str,

@@ -99,6 +99,7 @@ class SwiftStore:
             max_size=largest,
             checksum=ALGORITHM,
             concurrency=_CONCURRENCY,
+            round_trip=account.round_trip,
         )
 
     async def list(self, directory: Location, cursor: str | None = None) -> Page:

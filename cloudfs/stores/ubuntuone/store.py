@@ -54,7 +54,7 @@ class UbuntuOneStore:
     `prepare` comes first, and `aclose` closes what ``close`` does.
     """
 
-    capabilities = Capabilities(directory_move=True, server_copy=True, checksum=ALGORITHM)
+    capabilities = Capabilities(directory_move=True, server_copy=True, checksum=ALGORITHM, round_trip=0.1)
     pieces: Pieces | None = None
     feed: Feed | None = None
 
