@@ -43,9 +43,11 @@ _log = logging.getLogger(__name__)
 _BATCH = 64
 _IDLE_NS = 60_000_000_000
 _LOOK_AGAIN_NS = 50_000_000
-_HELD_SECONDS = 5.0
-"""Applications that never pause have the machine to themselves for so long, and then share it."""
-_WHILE_BUSY = 2
+_NEAR = 0.02
+"""Seconds: a store that answers sooner shares our processors, or as good as. Else uploads are mostly waiting."""
+_HELD_NEAR, _HELD_FAR = 5.0, 1.0
+"""Seconds: applications that never pause have the machine to themselves for so long, and then share it."""
+_WHILE_BUSY_NEAR = 2
 _SIGN_IN_RETRY = 30.0
 _HERE = (Step.SPLIT, Step.INHERIT, Step.TAKE_OVER, Step.FORGET, Step.DONE)
 _SAYS_LITTLE = (*_HERE, Step.FIND_OUT)
@@ -144,11 +146,12 @@ class Uploader:
 
     def _start_due(self, nursery: trio.Nursery) -> None:
         self._waiting.gone(self._catalog.links.take_dropped())
-        limit = self._allowed()
+        limit = min(self._allowed(), len(self._active) + _BATCH)
         if len(self._active) >= limit:
             return
         for link in self._catalog.pending.due(time.time_ns(), limit + _BATCH + len(self._waiting)):
             if len(self._active) >= limit:
+                self._wake.set()  # after whoever waits for the event loop has had his turn
                 return
             if link not in self._active and link not in self._waiting:
                 self._active.add(link)
@@ -166,7 +169,10 @@ class Uploader:
             return self._limit
         if self._held_since is None:
             self._held_since = now
-        return 0 if now - self._held_since < _HELD_SECONDS else _WHILE_BUSY
+        near = self._capabilities.round_trip < _NEAR
+        if now - self._held_since < (_HELD_NEAR if near else _HELD_FAR):
+            return 0
+        return _WHILE_BUSY_NEAR if near else self._limit
 
     def _next_due_ns(self) -> int:
         """When to look again if nothing happens before; everything that ends wakes us as well."""
