@@ -51,6 +51,7 @@ class Database:
         self._commits_synced = 0
         self._syncing = trio.Lock()
         self._asking = trio.Lock()
+        self._reader: sqlite3.Connection | None = None
         self._once_synced: list[Callable[[], None]] = []
         self._expected = trio.Event()
         self._done: list[Statement] = []
@@ -119,8 +120,9 @@ class Database:
             return await trio.to_thread.run_sync(self._ask, sql, parameters)
 
     def _ask(self, sql: str, parameters: Sequence[Any] | Mapping[str, Any]) -> list[tuple[Any, ...]]:
-        with contextlib.closing(self._connect()) as connection:
-            return connection.execute(sql, parameters).fetchall()
+        if self._reader is None:
+            self._reader = self._connect()
+        return self._reader.execute(sql, parameters).fetchall()
 
     def when_rolled_back(self, callback: Callable[[], None]) -> None:
         """``callback`` drops what was remembered of a transaction that failed."""
@@ -297,6 +299,8 @@ class Database:
             connection.close()
 
     def close(self) -> None:
+        if self._reader is not None:
+            self._reader.close()
         self._connection.close()
         self._redo.close()
 

@@ -227,33 +227,37 @@ class Links:
         )
         return 2 + inside
 
-    def measure(self, top: int) -> tuple[int, int, tuple[tuple[int, int, int], ...]]:
+    async def measure(self, top: int) -> tuple[int, int, tuple[tuple[int, int, int], ...]]:
         """What is in the desired tree at and below an inode, as far as its directories are known.
 
         Names of files; bytes of those with one name; and of those with several: inode, bytes, names among these.
         """
+        node = self._nodes.get(top)
+        if not node.is_directory:
+            size = node.size * node.is_regular
+            return (1, size, ()) if node.nlink <= 1 else (1, 0, ((node.ino, size, 1),))
         inside = (
             "WITH RECURSIVE t (ino) AS (SELECT :top UNION ALL SELECT l.ino FROM links l JOIN t ON l.parent = t.ino)"
             " SELECT {} FROM t JOIN nodes n ON n.ino = t.ino WHERE (n.mode & 0xf000) {} 0x4000 AND n.nlink {} 1"
         )
-        files, size = self._execute(
+        ((files, size),) = await self._database.ask(
             inside.format("count(*), coalesce(sum((n.mode & 0xf000 = 0x8000) * n.size), 0)", "!=", "<="), {"top": top}
-        ).fetchone()
-        rows = self._execute(
+        )
+        rows = await self._database.ask(
             inside.format("n.ino, (n.mode & 0xf000 = 0x8000) * n.size, count(*)", "!=", ">") + " GROUP BY n.ino",
             {"top": top},
-        ).fetchall()
-        return files + sum(names for _ino, _size, names in rows), size, tuple(rows)
+        )
+        return files + sum(names for _ino, _size, names in rows), size, tuple((row[0], row[1], row[2]) for row in rows)
 
-    def unlisted_below(self, top: int) -> list[Inode]:
+    async def unlisted_below(self, top: int) -> list[Inode]:
         """Directories at and below an inode whose names are not known."""
-        rows = self._execute(
+        rows = await self._database.ask(
             "WITH RECURSIVE t (ino) AS (SELECT :top UNION ALL SELECT l.ino FROM links l JOIN t ON l.parent = t.ino"
             " JOIN nodes n ON n.ino = l.ino WHERE (n.mode & 0xf000) = 0x4000)"
             " SELECT n.ino FROM t JOIN nodes n ON n.ino = t.ino WHERE n.listed IS NULL AND (n.mode & 0xf000) = 0x4000",
             {"top": top},
         )
-        return [Inode(ino) for (ino,) in rows.fetchall()]
+        return [Inode(ino) for (ino,) in rows]
 
     def is_inside(self, directory: int, ancestor: int) -> bool:
         """Whether a directory is ``ancestor`` or below it in the desired tree."""

@@ -139,14 +139,14 @@ class Pending:
         ).fetchone()
         return Backlog(*row)
 
-    def unsent(self, after: int, limit: int) -> list[Unsent]:
+    async def unsent(self, after: int, limit: int) -> list[Unsent]:
         """The next pending names after a link id, in order of their ids."""
-        rows = self._execute(
+        rows = await self._database.ask(
             f"SELECT l.id, l.ino, {_BYTES}, l.since, l.attempts, l.reason, l.parked != 0 FROM links l"
             " JOIN nodes n ON n.ino = l.ino WHERE l.pending IS NOT NULL AND l.id > ? ORDER BY l.id LIMIT ?",
             (after, limit),
         )
-        return [Unsent(*row) for row in rows.fetchall()]
+        return [Unsent(*row) for row in rows]
 
     async def oldest(self) -> int | None:
         """Since when the change that waits longest is unsent, in seconds since the epoch."""

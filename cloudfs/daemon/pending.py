@@ -71,7 +71,7 @@ class PendingWork:
         """What is to be deleted is found where it was."""
         wanted = os.fsencode(path).strip(b"/")
         after = 0
-        while page := self._catalog.pending.unsent(after, _PAGE):
+        while page := await self._catalog.pending.unsent(after, _PAGE):
             after = page[-1].link
             for unsent in page:
                 link = self._catalog.links.get(unsent.link)

@@ -61,7 +61,7 @@ class Tree:
             async with limit:
                 await self._directories.known(ino)
 
-        while unlisted := self._catalog.links.unlisted_below(top):
+        while unlisted := await self._catalog.links.unlisted_below(top):
             try:
                 async with trio.open_nursery() as nursery:
                     for ino in unlisted:
@@ -73,7 +73,7 @@ class Tree:
         """Every entry of a directory with its size. `explore` it first."""
         found = []
         for _link, name, node in self._catalog.links.children(directory, 0, 1 << 30):
-            files, size, linked = self._catalog.links.measure(node.ino)
+            files, size, linked = await self._catalog.links.measure(node.ino)
             found.append(Branch(name, node.ino, node.is_directory, node.mtime_ns / 1e9, files, size, linked))
             await trio.lowlevel.checkpoint()
         return found

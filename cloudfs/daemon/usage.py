@@ -35,7 +35,7 @@ class Sizes:
         if self._catalog.nodes.get(top).is_directory:
             await self._tree.explore(top)
             branches = await self._tree.branches(top)
-        files, size, linked = self._catalog.links.measure(top)
+        files, size, linked = await self._catalog.links.measure(top)
         return {
             "path": path,
             "files": files,

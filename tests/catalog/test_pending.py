@@ -219,16 +219,16 @@ async def test_a_name_is_unsent_since_its_first_change(catalog: Catalog, maker: 
     assert await catalog.pending.oldest() == 5, "later changes make it no younger"
 
 
-def test_what_is_unsent_row_by_row(catalog: Catalog, maker: Maker) -> None:
+async def test_what_is_unsent_row_by_row(catalog: Catalog, maker: Maker) -> None:
     one, _settled, two = maker.new(b"a", size=7), maker.stored(b"s"), maker.new(b"b", size=9)
     _failed(catalog, two, parked=True, reason="forbidden")
-    rows = catalog.pending.unsent(0, 10)
+    rows = await catalog.pending.unsent(0, 10)
     assert [(row.link, row.ino, row.bytes, row.attempts, row.reason, row.parked) for row in rows] == [
         (one.id, one.ino, 7, 0, "", False),
         (two.id, two.ino, 9, 1, "forbidden", True),
     ]
-    assert [row.link for row in catalog.pending.unsent(one.id, 10)] == [two.id]
-    assert [row.link for row in catalog.pending.unsent(0, 1)] == [one.id]
+    assert [row.link for row in await catalog.pending.unsent(one.id, 10)] == [two.id]
+    assert [row.link for row in await catalog.pending.unsent(0, 1)] == [one.id]
 
 
 def test_how_one_file_stands(catalog: Catalog, maker: Maker) -> None:
