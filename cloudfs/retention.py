@@ -22,6 +22,8 @@ _DATE = re.compile(
     r"(?<!\d)(\d{4})[-_.]?(\d{2})[-_.]?(\d{2})(?:[-_T. ]?(\d{2})[-:_.h]?(\d{2})(?:[-:_.m]?(\d{2}))?)?(?!\d)"
 )
 _LATEST_YEAR = 2200
+EACH = "*"
+"""As the last part of a path: every directory that is there."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -30,6 +32,7 @@ class Rules:
 
     ``keep_last`` keeps that many of the newest; ``keep_daily``, ``keep_weekly`` and ``keep_monthly`` keep the newest of
     each of that many days, ISO weeks and months (UTC) that have one. Without any of them age alone deletes nothing.
+    A ``path`` that ends in ``/*`` means each directory there, by itself.
     """
 
     path: str
@@ -40,6 +43,12 @@ class Rules:
     keep_monthly: int = 0
     min_keep: int = 1
     auto: bool = False
+
+    @property
+    def above(self) -> str | None:
+        """The directory whose directories are meant, each by itself; None if it is ``path`` that is meant."""
+        directory, _, last = self.path.rpartition("/")
+        return directory if last == EACH else None
 
     @property
     def has_schedule(self) -> bool:

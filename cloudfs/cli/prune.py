@@ -39,7 +39,7 @@ _MANUAL = Manual(
 @click.command(cls=Command, manual=_MANUAL)
 @click.argument("mountpoint", type=click.Path(path_type=Path), required=False, shell_complete=complete_mountpoint)
 @click.option("-n", "--dry-run", is_flag=True, help="Only say what would be deleted, and what would stay, and why.")
-@click.option("--json", "as_json", is_flag=True, help="Print JSON: a list with an object for each set of rules.")
+@click.option("--json", "as_json", is_flag=True, help="Print JSON: a list, with an object for each directory.")
 def command(mountpoint: Path | None, dry_run: bool, as_json: bool) -> None:
     """Delete snapshots that the retention rules do not keep.
 
@@ -52,7 +52,7 @@ def command(mountpoint: Path | None, dry_run: bool, as_json: bool) -> None:
     work = [(mount, rules) for mount, source in sources for rules in retention_of(source, config)]
     if not work:
         raise UsageError(f"there is no [[retention]] for what is mounted in {config.file or 'any configuration'}")
-    found = [_prune(mount, rules, dry_run) for mount, rules in work]
+    found = [outcome for mount, rules in work for outcome in _prune(mount, rules, dry_run)]
     if as_json:
         click.echo(json.dumps(found, indent=2))
         return
@@ -61,10 +61,10 @@ def command(mountpoint: Path | None, dry_run: bool, as_json: bool) -> None:
             click.echo(line)
 
 
-def _prune(mount: Mount, rules: Rules, dry_run: bool) -> dict[str, Any]:
+def _prune(mount: Mount, rules: Rules, dry_run: bool) -> list[dict[str, Any]]:
     table = {key: value for key, value in dataclasses.asdict(rules).items() if value is not None}
-    answer = mount.client.call("prune", limit=_WORK_SECONDS, rules=table, dry_run=dry_run)
-    return {"mountpoint": str(mount.mountpoint), **answer}
+    outcomes = mount.client.call("prune", limit=_WORK_SECONDS, rules=table, dry_run=dry_run)
+    return [{"mountpoint": str(mount.mountpoint), **outcome} for outcome in outcomes]
 
 
 def _render(found: dict[str, Any], dry_run: bool) -> Iterable[str]:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import logging
 import os
 from collections.abc import Awaitable, Callable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
 import trio
@@ -55,11 +55,24 @@ class Pruner:
         self._shared = shared
         self._progressed = progressed
 
-    async def prune(self, rules: Rules, *, dry_run: bool) -> dict[str, Any]:
-        """Apply one set of rules, whose path is relative to the mountpoint; what was decided about each snapshot.
+    async def prune(self, rules: Rules, *, dry_run: bool) -> list[dict[str, Any]]:
+        """Apply one set of rules, whose path is relative to the mountpoint; for each directory that it is about, what
+        was decided about each snapshot.
 
         Raises `NotFound`, `NotADirectory`, and store errors if a directory inside is not known and cannot be listed.
         """
+        return [await self._prune(each, dry_run=dry_run) for each in await self._expanded(rules)]
+
+    async def _expanded(self, rules: Rules) -> list[Rules]:
+        if rules.above is None:
+            return [rules]
+        directory = await self._tree.resolve(rules.above)
+        await self._tree.known(directory)
+        children = self._catalog.links.children(directory, 0, 1 << 30)
+        names = sorted(os.fsdecode(name) for _link, name, node in children if node.is_directory)
+        return [replace(rules, path=f"{rules.above}/{name}".lstrip("/")) for name in names]
+
+    async def _prune(self, rules: Rules, *, dry_run: bool) -> dict[str, Any]:
         kept = await self._survey(rules)
         verdicts = decide(kept.snapshots, rules)
         deleted: set[str] = set()
@@ -88,13 +101,14 @@ class Pruner:
 
     async def _prune_quietly(self, rules: Rules) -> None:
         try:
-            outcome = await self.prune(rules, dry_run=False)
+            outcomes = await self.prune(rules, dry_run=False)
         except CloudfsError as error:
             _log.warning("retention in %s: %s", rules.path or "/", error)
             return
-        for row in outcome["snapshots"]:
-            if row["deleted"]:
-                _log.info("retention in %s: %s deleted (%s)", rules.path or "/", row["name"], row["verdict"])
+        for outcome in outcomes:
+            for row in outcome["snapshots"]:
+                if row["deleted"]:
+                    _log.info("retention in %s: %s deleted (%s)", outcome["path"] or "/", row["name"], row["verdict"])
 
     async def _survey(self, rules: Rules) -> _Kept:
         directory = await self._tree.resolve(rules.path)

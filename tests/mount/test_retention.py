@@ -44,6 +44,22 @@ def prune(mount: Mount, *arguments: str) -> list[dict[str, Any]]:
     return rows
 
 
+def test_rules_for_each_directory_by_itself(mount: Mount) -> None:
+    configured(mount, max_size="25K")
+    file = mount.home / "config.toml"
+    file.write_text(file.read_text().replace("/snaps", "/snaps/*"))
+    for day in (1, 2, 3, 4):
+        for directory in ("etc", "home"):
+            snapshot(mount, f"{directory}/2024-01-0{day}")
+    (mount.path / "snaps/a file").write_bytes(b"is not a directory of snapshots")
+    mount.wait()
+    found = json.loads(mount.succeed("prune", "--json", str(mount.path)))
+    assert [Path(outcome["path"]).name for outcome in found] == ["etc", "home"]
+    for directory in ("etc", "home"):
+        assert sorted(os.listdir(mount.path / "snaps" / directory)) == ["2024-01-03", "2024-01-04"]
+    assert (mount.path / "snaps/a file").exists()
+
+
 def test_the_oldest_go_whole_until_the_rest_fits(mount: Mount) -> None:
     configured(mount, max_size="25K")
     for day in (1, 2, 3, 4):

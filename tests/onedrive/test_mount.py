@@ -260,6 +260,19 @@ def test_a_cold_directory_costs_its_pages_and_one_more_request(
     assert requests["GET download"] <= 2, "the sidecars of the root and of the directory"
 
 
+def test_a_large_directory_lists_cold_in_as_many_requests_as_pages(
+    onedrive: Running, mounting: Callable[..., Mount]
+) -> None:
+    account = Account.make(onedrive, page=100)
+    onedrive.control("files", drive=account.drive, folder="large", count=3000)
+    mount = mounting(account)
+    onedrive.control("counts", "DELETE")
+    assert len(os.listdir(mount.path / "large")) == 3000
+    requests = onedrive.control("counts", "GET")["requests"]
+    assert requests["GET children"] <= 30 + 2, "its pages, the root, and the walk that looks at it"
+    assert "GET download" not in requests
+
+
 # --- room ------------------------------------------------------------------------------------------------------------
 
 

@@ -8,6 +8,7 @@
 ``POST approve``           ``user_code`` (or the only one that waits), ``account``, ``decline``
 ``POST expire``            ``what``: sessions, downloads or feed
 ``POST quota``             ``drive``, ``total``
+``POST files``             ``drive``, ``folder``, ``count``: a folder in the root with so many empty files
 ``GET sessions``           of each: name, total, received, arrived
 ``GET secrets``            every token and code that was ever given out
 ``GET tree``               all items, as plain rows with their paths (``?drive=``)
@@ -148,6 +149,14 @@ class Control:
 
     def _post_quota(self, drive: str, total: int) -> object:
         return {"drives": self._database.do("UPDATE drive SET total = ? WHERE id = ?", total, drive)}
+
+    def _post_files(self, drive: str, folder: str, count: int) -> object:
+        row = self._database.one("SELECT * FROM drive WHERE id = ?", drive)
+        assert row is not None
+        parent = self._items.add(row, self._items.root(row), folder, "folder", None, {})
+        for number in range(count):
+            self._items.add(row, parent, f"file {number:06}", "file", None, {})
+        return {}
 
     def _get_sessions(self) -> object:
         rows = self._database.all("SELECT name, total, received, arrived, expires FROM session ORDER BY rowid")
