@@ -38,6 +38,7 @@ from tests.servers.swift_files import (
 )
 
 _REPOSITORY = Path(__file__).parents[2]
+_REPOSITORY = Path(__file__).parents[2]
 _PATIENCE = 60.0
 _MEMORY_NEEDED = 2 << 30
 _PREFIX = "cloudfs-swift-"
@@ -157,6 +158,7 @@ def _process(command: Sequence[str], log_file: Path) -> Iterator[None]:
     # Whatever happens to us, it does not outlive us.
     tied = ["setpriv", "--pdeathsig", "KILL", "--", *command]
     environment = {key: value for key, value in os.environ.items() if key != "PYTHONWARNINGS"}
+    environment["PYTHONPATH"] = str(_REPOSITORY)
     environment["PYTHONPATH"] = str(_REPOSITORY)
     with open(log_file, "wb") as log:
         process = subprocess.Popen(tied, stdout=log, stderr=log, stdin=subprocess.DEVNULL, env=environment)

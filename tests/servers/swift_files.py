@@ -72,6 +72,9 @@ def front_end(directory: Path, port: int, memcached: int, user: str, without: Co
     """The configuration of a proxy server without some of `OPTIONAL`."""
     pipeline = " ".join(name for name in _PIPELINE.split() if name not in without)
     filters = "".join(f"[filter:{name}]\nuse = egg:swift#{egg}\n" for name, egg in _FILTERS.items())
+    if "dlo" in without:
+        pipeline = pipeline.replace("tempauth", "no-dlo tempauth")
+        filters += "[filter:no-dlo]\npaste.filter_factory = tests.servers.swift_filters:without_dynamic_large_objects\n"
     if extras.counted:
         pipeline = f"counter {pipeline}"
         filters += "[filter:counter]\npaste.filter_factory = tests.servers.swift_counter:filter_factory\n"
