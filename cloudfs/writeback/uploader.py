@@ -32,6 +32,7 @@ from cloudfs.stores.base import Capabilities
 from cloudfs.types import ROOT, LinkId
 from cloudfs.writeback.backoff import PARKED, delay
 from cloudfs.writeback.contents import Revoked
+from cloudfs.writeback.courtesy import Courtesy
 from cloudfs.writeback.health import Health
 from cloudfs.writeback.perform import Performer
 from cloudfs.writeback.plan import Action, Facts, Step, aside_name, plan
@@ -43,11 +44,6 @@ _log = logging.getLogger(__name__)
 _BATCH = 64
 _IDLE_NS = 60_000_000_000
 _LOOK_AGAIN_NS = 50_000_000
-_NEAR = 0.02
-"""Seconds: a store that answers sooner shares our processors, or as good as. Else uploads are mostly waiting."""
-_HELD_NEAR, _HELD_FAR = 5.0, 1.0
-"""Seconds: applications that never pause have the machine to themselves for so long, and then share it."""
-_WHILE_BUSY_NEAR = 2
 _SIGN_IN_RETRY = 30.0
 _HERE = (Step.SPLIT, Step.INHERIT, Step.TAKE_OVER, Step.FORGET, Step.DONE)
 _SAYS_LITTLE = (*_HERE, Step.FIND_OUT)
@@ -85,7 +81,7 @@ class Uploader:
         self._limit = limit
         self._quiet = quiet
         self._busy = busy
-        self._held_since: float | None = None
+        self._courtesy = Courtesy(capabilities.round_trip, limit)
         self._hurried = False
         self._refusals = 0
         self._rests_until = 0.0
@@ -164,22 +160,14 @@ class Uploader:
         now = trio.current_time()
         if self._refusals:
             return int(now >= self._rests_until)
-        if self._hurried or not self._busy():
-            self._held_since = None
-            return self._limit
-        if self._held_since is None:
-            self._held_since = now
-        near = self._capabilities.round_trip < _NEAR
-        if now - self._held_since < (_HELD_NEAR if near else _HELD_FAR):
-            return 0
-        return _WHILE_BUSY_NEAR if near else self._limit
+        return self._courtesy.allowed(now, busy=not self._hurried and self._busy())
 
     def _next_due_ns(self) -> int:
         """When to look again if nothing happens before; everything that ends wakes us as well."""
         now = time.time_ns()
         if self._refusals:
             return now + int(max(self._rests_until - trio.current_time(), 0.1) * 1e9)
-        if self._held_since is not None:
+        if self._courtesy.is_holding_back:
             return now + _LOOK_AGAIN_NS
         latest = now + _IDLE_NS
         if len(self._active) >= self._limit:
@@ -289,6 +277,7 @@ class Uploader:
             content=node.content,
             attrs=node.attrs,
             parent=parent,
+            below=self._below(link) if node.is_directory and link.stored and not link.in_place else None,
             occupant=occupant,
             twin=None if node.is_directory or link.doomed else self._twin(link, node.content),
             inside=self._inside(link.ino) if link.doomed and node.is_directory else None,
@@ -298,6 +287,15 @@ class Uploader:
             occupant_in_use=occupant is not None and occupant.doomed and self._quiet(occupant) > 0,
             in_doubt=self._catalog.doubts.get(link.id) is not None,
         )
+
+    def _below(self, link: Link) -> Link | None:
+        """What has to get out of a directory before that can get where it is to be: it would be moved into itself."""
+        links = self._catalog.links
+        above = list(links.actual_ancestors(link.parent or 0))
+        if link.ino not in above:
+            return None
+        between = (links.directory(ino) for ino in above[: above.index(link.ino)])
+        return next((directory for directory in between if not directory.in_place), None)
 
     def _inside(self, directory: int) -> Link | None:
         """What is in a directory's actual place, or may be."""
