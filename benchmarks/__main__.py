@@ -106,7 +106,7 @@ def report(table: Table, sizes: Sequence[growth.Growth], scale: Scale) -> str:
     if table.medians:
         ours = [medians[SUBJECT].peak_bytes for medians in table.medians.values() if SUBJECT in medians]
         peak = max([*ours, *(size.peak_bytes for size in sizes)], default=0)
-        parts += [targets.markdown(targets.judge(table, scale.far.big), peak), table.markdown()]
+        parts += [targets.markdown(targets.judge(table, scale.far.big), peak), table.summary(), table.markdown()]
     if sizes:
         parts.append(growth.markdown(sizes))
     return "\n\n".join(parts)

@@ -62,7 +62,9 @@ class Population:
 
 def populate(population: Population, database: Path, source: str, store: Path) -> None:
     """Make the catalogue of a mount of ``source``, whose store is the directory ``store``."""
-    Catalog(database, source, (stat.S_IFDIR | 0o755, 0, 0), durable_step=lambda _: None).close()
+    catalog = Catalog(database, source, (stat.S_IFDIR | 0o755, 0, 0), durable_step=lambda _: None)
+    catalog.database.finish()
+    catalog.close()
     with contextlib.closing(sqlite3.connect(database, isolation_level=None)) as connection:
         for pragma in ("journal_mode = DELETE", "journal_mode = OFF", "synchronous = OFF", "cache_size = -65536"):
             connection.execute(f"PRAGMA {pragma}")

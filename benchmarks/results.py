@@ -68,8 +68,17 @@ class Table:
         peers = (each for each in self.medians.get((line, work), {}).values() if each.system not in NOT_PEERS)
         return min((each.total if stored else each.seconds for each in peers if not each.failure), default=None)
 
+    def summary(self) -> str:
+        """A row for each work: seconds until the tool returned, and how many more until everything was stored."""
+        systems = list(dict.fromkeys(system for medians in self.medians.values() for system in medians))
+        lines = [f"| line | work, s | {' | '.join(systems)} |", f"|---|---|{'--:|' * len(systems)}"]
+        for (line, work), medians in self.medians.items():
+            cells = [_seconds(medians[system]) if system in medians else "" for system in systems]
+            lines.append(f"| {line} | {work} | {' | '.join(cells)} |")
+        return "\n".join(lines)
+
     def markdown(self) -> str:
-        """Ratios first: they travel between machines, seconds do not."""
+        """Everything. Ratios first: they travel between machines, seconds do not."""
         lines = [
             "| line | work | system | × floor | × best peer | × best peer, stored | × bare loops | seconds"
             " | until stored | requests | MB sent | driver CPU, s | driver peak, MiB | runs |",
@@ -99,6 +108,12 @@ class Table:
             str(each.runs),
         ]
         return f"| {' | '.join(cells)} |"
+
+
+def _seconds(each: Measurement) -> str:
+    if each.failure:
+        return f"({each.failure})"
+    return f"{each.seconds:.2f}" + (f" + {each.stored_seconds:.2f}" if each.stored_seconds >= 0.005 else "")
 
 
 def median_of(runs: Sequence[Measurement]) -> Measurement:

@@ -51,3 +51,13 @@ def test_a_failure_stands_where_its_seconds_would() -> None:
     row = Table([replace(ONE, failure="not done in 60 seconds")]).markdown().splitlines()[2]
     assert "| not done in 60 seconds |" in row
     assert "| 2.00 |" not in row
+
+
+def test_the_summary_has_a_row_for_each_work_and_a_column_for_each_system() -> None:
+    table = Table([ONE, replace(ONE, system=FLOOR, stored_seconds=0.0), replace(ONE, work="rsync", failure="broken")])
+    assert table.summary().splitlines() == [
+        "| line | work, s | cloudfs | floor |",
+        "|---|---|--:|--:|",
+        "| near | tar | 2.00 + 1.00 | 2.00 |",
+        "| near | rsync | (broken) |  |",
+    ]
