@@ -185,7 +185,8 @@ def test_environment_variables_are_read_somewhere() -> None:
 
 def test_the_reference_has_every_field_of_the_status() -> None:
     source = ast.parse((ROOT / "cloudfs/daemon/status.py").read_text())
-    snapshot = next(each for each in ast.walk(source) if isinstance(each, ast.FunctionDef) and each.name == "snapshot")
+    functions = (each for each in ast.walk(source) if isinstance(each, ast.FunctionDef | ast.AsyncFunctionDef))
+    snapshot = next(each for each in functions if each.name == "snapshot")
     answer = next(each.value for each in ast.walk(snapshot) if isinstance(each, ast.Return))
     assert isinstance(answer, ast.Dict)
     fields = {key.value for key in answer.keys if isinstance(key, ast.Constant)}

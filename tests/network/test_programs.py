@@ -100,8 +100,9 @@ def test_the_cable_is_out_for_a_while(far: Far) -> None:
     """Nothing arrives and nobody is told; then everything goes on, in the middle of a read and of an upload."""
     mount = far.mount()
     digest = write_random(mount.path / "before", 4)
-    mount.wait(STORE_SECONDS)
+    mount.umount()
     mount.empty_cache()
+    mount.start()
     far.proxy.bandwidth = 2 * MIB
     got = far.proxy.traffic().received
     with subprocess.Popen(["sha256sum", mount.path / "before"], stdout=subprocess.PIPE, text=True) as reader:
