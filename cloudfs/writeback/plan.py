@@ -59,7 +59,8 @@ class Action:
 class Facts:
     """All that matters for one name.
 
-    ``parent`` is the name of its desired directory; ``occupant`` what else the store has in the desired place;
+    ``parent`` is the name of its desired directory; ``below`` that one, or one above it, which is inside this one at
+    the store and is to go elsewhere; ``occupant`` what else the store has in the desired place;
     ``twin`` another name of the same inode that the store has with the current content; ``inside`` some object in
     a directory's actual place; ``heir`` (``occupant_heir``) a name that still needs the object of this name (of the
     occupant), because no other holds its bytes; ``in_use`` (``occupant_in_use``) whether somebody has the file open,
@@ -72,6 +73,7 @@ class Facts:
     content: int
     attrs: int
     parent: Link | None = None
+    below: Link | None = None
     occupant: Link | None = None
     twin: Link | None = None
     inside: Link | None = None
@@ -105,6 +107,8 @@ def plan(facts: Facts, can: Capabilities) -> Action:
         return _plan_in_place(facts, can)
     if facts.is_directory and link.stored and not can.directory_move:
         return Action(Step.SPLIT)
+    if facts.below is not None:
+        return Action(Step.WAIT, other=facts.below.id)
     return _blocked(facts) or _plan_new_place(facts, can)
 
 

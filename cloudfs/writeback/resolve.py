@@ -15,7 +15,7 @@ from cloudfs.catalog.catalog import Catalog
 from cloudfs.catalog.doubts import Doubt
 from cloudfs.catalog.links import Link
 from cloudfs.catalog.merging import Merging, Stale
-from cloudfs.errors import DirectoryNotEmpty, NotFound, VersionMismatch
+from cloudfs.errors import BrokenAnswer, DirectoryNotEmpty, NotFound, VersionMismatch
 from cloudfs.stores.base import Entry, Location, Store
 from cloudfs.types import ROOT, Inode
 from cloudfs.writeback.conflict import conflict_name
@@ -218,21 +218,32 @@ class Resolver:
     async def missing(self, link: Link, action: Action) -> None:
         """Something we built upon is gone from the store: find out what, and record it."""
         parent = self._catalog.links.directory(link.parent) if link.parent is not None else None
-        if parent is not None and parent.stored and parent.ino != ROOT:
-            try:
-                await self._store.stat(self._catalog.links.location(parent))
-            except NotFound:
-                self._vanished(parent)
+        other = self._catalog.links.get(action.other) if action.other is not None else None
+        for each in (parent, other):
+            if each is not None and each.stored and each.ino != ROOT and await self._is_gone(each):
+                self._vanished(each)
                 return
+        is_gone = link.stored and await self._is_gone(link)
         current = self._now(link)
-        if current is None:
+        if current is None or (current.doomed and not is_gone):
             return
-        if current.stored:
+        if is_gone:
             self._vanished(current)
-        elif action.step is Step.UPLOAD and not self._catalog.stagings.exists(link.ino):
+        elif action.step is not Step.UPLOAD or self._catalog.stagings.exists(link.ino):
+            raise BrokenAnswer("the store misses something that is there")
+        elif current.stored:
+            await self._look_again(current)
+        else:
             # The bytes were at the store only, and somebody deleted them there: the name goes too.
             with self._catalog:
                 self._drop(current)
+
+    async def _is_gone(self, link: Link) -> bool:
+        try:
+            await self._store.stat(self._catalog.links.location(link))
+        except NotFound:
+            return True
+        return False
 
     def _vanished(self, link: Link) -> None:
         with self._catalog:

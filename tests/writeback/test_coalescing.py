@@ -242,3 +242,19 @@ async def test_a_directory_goes_into_a_new_one_of_its_own_name(rig: Rig, store: 
     assert store.bytes_in == sent
     assert store_view(tree, hard_links=False) == await mount_view(rig)
     assert left_over(rig) == []
+
+
+async def test_a_directory_moves_into_the_one_it_contained_and_nothing_waits_for_ever(
+    rig: Rig, store: MemoryStore, tree: MemoryTree
+) -> None:
+    await rig.mkdir(b"a")
+    await rig.mkdir(b"a/b")
+    await rig.create(b"a/b/c", b"c")
+    await rig.drain()
+    await rig.rename(b"a", b"old")
+    await rig.rename(b"old/b", b"a")
+    await rig.rename(b"a/c", b"old", EXCHANGE)
+    await rig.drain()
+    assert sorted(tree.root.children) == [b"a", b"old"]
+    assert list(tree.root.children[b"a"].children) == [b"c"]
+    assert tree.root.children[b"old"].content.read(0, 1) == b"c"

@@ -11,8 +11,11 @@ from contextlib import asynccontextmanager
 import pytest
 
 from cloudfs.errors import QuotaExceeded, StoreError, TooLarge, Unavailable
+from cloudfs.stores.base import Capabilities
 from cloudfs.stores.faults import Fault, Hold, Refuse
+from cloudfs.stores.memory.store import EVERYTHING
 from cloudfs.stores.memory.tree import MemoryTree
+from cloudfs.stores.sparse import ALGORITHM
 from cloudfs.types import ROOT
 from cloudfs.vfs.attributes import Change
 from tests.writeback.another import AnotherClient
@@ -61,6 +64,22 @@ async def test_a_file_that_was_deleted_there_and_renamed_here(rig: Rig, tree: Me
     await rig.drain()
     await other.delete(b"a")
     await rig.rename(b"a", b"b")
+    assert await agreed(rig, tree) == {b"b": b"old"}
+
+
+@pytest.mark.parametrize(
+    "can",
+    [EVERYTHING, Capabilities(server_copy=True, attributes=True, checksum=ALGORITHM)],
+    ids=["linked", "copied"],
+)
+async def test_a_file_that_was_deleted_there_and_got_another_name_here(
+    rig: Rig, tree: MemoryTree, other: AnotherClient
+) -> None:
+    """Its bytes are cached here."""
+    await rig.create(b"a", b"old")
+    await rig.drain()
+    await other.delete(b"a")
+    await rig.link(b"a", b"b")
     assert await agreed(rig, tree) == {b"b": b"old"}
 
 

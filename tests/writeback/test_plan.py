@@ -89,6 +89,17 @@ TABLE: dict[str, tuple[Facts, Capabilities, Action]] = {
     "an answer is missing": (facts(CHANGED, in_doubt=True), NOTHING, Action(Step.FIND_OUT)),
     "an answer is missing, and it is removed": (facts(NOWHERE, in_doubt=True), NOTHING, Action(Step.FIND_OUT)),
     "an answer is missing, in a ring": (facts(elsewhere(), in_doubt=True, ring=True), MOVES, Action(Step.FIND_OUT)),
+    "where it is to be is inside it": (of_directory(elsewhere(), below=PARENT), MOVES, wait(PARENT)),
+    "where it is to be is inside it, in a ring": (
+        of_directory(elsewhere(), below=PARENT, ring=True),
+        MOVES,
+        Action(Step.MOVE_ASIDE),
+    ),
+    "where it is to be is inside it, which a store without moves does not mind": (
+        of_directory(elsewhere(), below=PARENT),
+        NOTHING,
+        Action(Step.SPLIT),
+    ),
     # to be removed
     "removed before it was stored": (facts(NOWHERE), NOTHING, Action(Step.FORGET)),
     "removed": (facts(GONE), NOTHING, Action(Step.DELETE)),
