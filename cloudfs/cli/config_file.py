@@ -91,6 +91,7 @@ class ConfigFile:
         except FileNotFoundError:
             return
         os.fchown(handle, before.st_uid, before.st_gid)
-        remotes = self.config().remotes.values()
-        secrets = any(isinstance(value, Secret) for remote in remotes for value in remote.settings.values())
+        settings = [setting for remote in self.config().remotes.values() for setting in remote.settings.items()]
+        # A command may have a secret in it, too.
+        secrets = any(isinstance(value, Secret) or key.endswith("_command") for key, value in settings)
         os.fchmod(handle, _PRIVATE if secrets else stat.S_IMODE(before.st_mode))

@@ -47,32 +47,38 @@ def parse_assignments(kind: StoreType, assignments: Iterable[str]) -> Given:
 
 
 def still_needed(name: str, kind: StoreType, given: Mapping[str, str | int | bool]) -> list[Setting]:
-    """The required settings that neither ``given`` nor the environment has."""
+    """The required settings, and the usual ones, that neither ``given`` nor the environment has."""
     nothing = Remote(name, kind.name, {})
-    missing = (setting for setting in kind.settings if setting.required and not set(setting.keys) & set(given))
+    wanted = (setting for setting in kind.settings if setting.required or setting.usual)
+    missing = (setting for setting in wanted if not set(setting.keys) & set(given))
     return [setting for setting in missing if not _is_in_surroundings(nothing, setting)]
 
 
 def ask(setting: Setting) -> Given:
-    """The answer, once it is one. A secret is not echoed; who gives none is asked for a command that prints it."""
+    """The answer, once it is one; none for a setting that may be left out, and was.
+
+    A secret is not echoed; who gives none is asked for a command that prints it.
+    """
     click.echo(setting.help.replace("`", ""), err=True)
     if setting.kind is not Kind.SECRET:
-        return {setting.name: _ask(setting, setting.name, hidden=False)}
-    secret = _ask(setting, setting.name, hidden=True, hint=" (not shown; empty: a command prints it)")
-    if secret != "":
-        return {setting.name: secret}
-    command = f"{setting.name}_command"
-    return {command: _ask(setting, command, hidden=False)}
+        return _ask(setting, setting.name)
+    hint = " (not shown; empty: a command prints it)"
+    return _ask(setting, setting.name, hint, hidden=True) or _ask(setting, f"{setting.name}_command")
 
 
-def _ask(setting: Setting, key: str, *, hidden: bool, hint: str = "") -> str | int | bool:
+def _ask(setting: Setting, key: str, hint: str = "", *, hidden: bool = False) -> Given:
+    may_be_empty = hidden or not setting.required
+    hint = hint or (" (may be empty)" if may_be_empty else "")
     while True:
         answer = click.prompt(f"{key}{hint}", hide_input=hidden, default="", show_default=False, err=True)
         try:
-            if answer or hidden:
-                return _parse(key, setting, key, answer)
+            if answer:
+                return {key: _parse(key, setting, key, answer)}
         except UsageError as error:
             complain(str(error))
+            continue
+        if may_be_empty:
+            return {}
 
 
 def _parse(place: str, setting: Setting, key: str, text: str) -> str | int | bool:

@@ -134,9 +134,11 @@ def _asked_type() -> str:
 def _settings(name: str, kind: StoreType, assignments: tuple[str, ...]) -> Given:
     given = parse_assignments(kind, assignments)
     needed = still_needed(name, kind, given)
-    if needed and not can_ask():
-        missing = " ".join(f"--set {setting.name}=..." for setting in needed)
-        raise UsageError(f"{name}: there is no terminal to ask for what is missing: {missing}")
+    if not can_ask():
+        missing = " ".join(f"--set {setting.name}=..." for setting in needed if setting.required)
+        if missing:
+            raise UsageError(f"{name}: there is no terminal to ask for what is missing: {missing}")
+        return given
     for setting in needed:
         given |= ask(setting)
     return given
@@ -147,7 +149,7 @@ def _try_unless_new(remote: Remote) -> bool:
     try:
         click.echo(_try(remote))
     except SignInRequired:
-        if not remote.kind.sign_in:
+        if not remote.kind.needs_sign_in(remote.settings):
             raise
         return False
     return True

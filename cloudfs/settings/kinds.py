@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Collection, Mapping, Sequence
 from dataclasses import dataclass
 from enum import Enum
 from urllib.parse import urlsplit
@@ -37,7 +37,7 @@ class Setting:
 
     ``help`` is one or more sentences of Markdown. ``default`` is used where nothing is said; None if there is no
     sensible one. ``environment`` names variables that are asked, in this order, when the file does not say it.
-    ``choices``, if any, are all that a text may be.
+    ``choices``, if any, are all that a text may be. ``usual`` ones are not required, but asked for on a terminal.
     """
 
     name: str
@@ -47,6 +47,7 @@ class Setting:
     default: str | int | float | bool | None = None
     environment: tuple[str, ...] = ()
     choices: tuple[str, ...] = ()
+    usual: bool = False
 
     @property
     def keys(self) -> tuple[str, ...]:
@@ -80,13 +81,14 @@ class StoreType:
     """One ``type`` of remote, and all it can be told.
 
     ``summary`` is one sentence. ``sign_in`` says that a person signs in once, with ``cloudfs login``, and that what
-    comes of it is kept apart from the configuration.
+    comes of it is kept apart from the configuration; unless the setting ``instead`` is given, which does without.
     """
 
     name: str
     summary: str
     settings: Sequence[Setting]
     sign_in: bool = False
+    instead: str = ""
 
     def setting(self, name: str) -> Setting:
         """By its name. `KeyError` is a mistake in the program."""
@@ -94,6 +96,10 @@ class StoreType:
             if setting.name == name:
                 return setting
         raise KeyError(name)
+
+    def needs_sign_in(self, given: Collection[str]) -> bool:
+        """Whether a person has to sign in to a remote that has the keys ``given``."""
+        return self.sign_in and not (self.instead and set(self.setting(self.instead).keys) & set(given))
 
     @property
     def keys(self) -> Mapping[str, Setting]:

@@ -31,4 +31,5 @@ UBUNTUONE = StoreType(
         Setting("sso_url", "Where Ubuntu SSO is.", Kind.URL, default="https://login.ubuntu.com"),
     ),
     sign_in=True,
+    instead="oauth",
 )

@@ -59,8 +59,8 @@ async def open_api(remote: Remote, volume: str, load: Callable[[], Awaitable[Cre
     signer = Signer(load, remote.text("signature"), [split_url(api)[0], split_url(content)[0]], time.time)
     client = HttpClient(await trio.to_thread.run_sync(tls_context), sign=signer.sign)
     pacer = Pacer(max(1, remote.number("connections")), time.time, random.random)
-    configured_token = any(key in remote.settings for key in remote.kind.setting("oauth").keys)
-    advice = f"change oauth in [remote.{remote.name}]" if configured_token else f"run: cloudfs login {remote.name}"
+    by_login = remote.kind.needs_sign_in(remote.settings)
+    advice = f"run: cloudfs login {remote.name}" if by_login else f"change oauth in [remote.{remote.name}]"
     return UbuntuOneApi(api, content, volume, Calls(client, pacer, time.time, random.random), signer, advice)
 
 
