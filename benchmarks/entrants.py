@@ -108,7 +108,7 @@ class Mount:
         except (OSError, RuntimeError, subprocess.SubprocessError) as error:
             print(f"{self.name} could not be mounted, or not unmounted: {error}", file=sys.stderr)
             for work in works:
-                yield Measurement(arena.line, work.name, self.name, 0.0, 0.0, 0, 0, 0.0, 0, failure="no mount")
+                yield Measurement(arena.line, work.name, self.name, 0.0, 0.0, 0, 0, 0.0, 0.0, 0, failure="no mount")
             works.clear()
 
     def _measure(self, arena: Arena, work: Work, mounted: Mounted) -> Measurement:
@@ -154,20 +154,22 @@ class Watch:
         self._work = work
         self._pid = pid
         self._traffic = traffic_of(arena.server)
-        self._cpu = cpu_seconds(pid) if pid else 0.0
+        self._cpu = self._used()
+        self._cpu_returned = 0.0
         self._began = time.monotonic()
         self._returned: float | None = None
 
     def returned(self) -> None:
         """The tool is done."""
         self._returned = time.monotonic()
+        self._cpu_returned = self._used() - self._cpu
 
     def end(self, failure: str = "") -> Measurement:
         """Everything is stored; or not, and why."""
         now = time.monotonic()
         returned = self._returned or now
+        pid = self._driver()
         traffic: Traffic = traffic_of(self._arena.server) - self._traffic
-        alive = self._pid is not None and Path(f"/proc/{self._pid}").exists()
         return Measurement(
             line=self._arena.line,
             work=self._work,
@@ -176,10 +178,19 @@ class Watch:
             stored_seconds=now - returned,
             requests=traffic.requests,
             sent_bytes=traffic.sent,
-            cpu_seconds=cpu_seconds(self._pid) - self._cpu if self._pid and alive else 0.0,
-            peak_bytes=peak_resident_bytes(self._pid) if self._pid and alive else 0,
+            cpu_seconds=max(self._used() - self._cpu, 0.0),
+            cpu_returned_seconds=self._cpu_returned,
+            peak_bytes=peak_resident_bytes(pid) if pid else 0,
             failure=failure,
         )
+
+    def _used(self) -> float:
+        pid = self._driver()
+        return cpu_seconds(pid) if pid else 0.0
+
+    def _driver(self) -> int | None:
+        """Its process, as long as there is one."""
+        return self._pid if self._pid and Path(f"/proc/{self._pid}").exists() else None
 
 
 class _GiveUp(Exception):

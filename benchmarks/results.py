@@ -35,6 +35,8 @@ class Measurement:
     """Of bodies, to the server."""
     cpu_seconds: float
     """Of the driver."""
+    cpu_returned_seconds: float
+    """The part of it until the tool returned."""
     peak_bytes: int
     """The driver's largest resident size."""
     failure: str = ""
@@ -81,8 +83,8 @@ class Table:
         """Everything. Ratios first: they travel between machines, seconds do not."""
         lines = [
             "| line | work | system | × floor | × best peer | × best peer, stored | × bare loops | seconds"
-            " | until stored | requests | MB sent | driver CPU, s | driver peak, MiB | runs |",
-            f"|---|---|---|{'--:|' * 11}",
+            " | until stored | requests | MB sent | driver CPU, s | until stored | driver peak, MiB | runs |",
+            f"|---|---|---|{'--:|' * 12}",
         ]
         lines += [self._row(each) for systems in self.medians.values() for each in systems.values()]
         return "\n".join(lines)
@@ -103,6 +105,7 @@ class Table:
             f"+{each.stored_seconds:.2f}",
             f"{each.requests:,}",
             f"{each.sent_bytes / 1e6:.1f}",
+            f"{each.cpu_returned_seconds:.2f}",
             f"{each.cpu_seconds:.2f}",
             f"{each.peak_bytes / 2**20:.0f}",
             str(each.runs),
@@ -129,6 +132,7 @@ def median_of(runs: Sequence[Measurement]) -> Measurement:
         round(median(each.requests for each in whole)),
         round(median(each.sent_bytes for each in whole)),
         median(each.cpu_seconds for each in whole),
+        median(each.cpu_returned_seconds for each in whole),
         round(median(each.peak_bytes for each in whole)),
         first.failure,
         len(whole),

@@ -4,7 +4,7 @@ from benchmarks.results import FLOOR, SUBJECT, Measurement, Table
 from benchmarks.targets import FAR, FAR_BANDWIDTH, NEAR, TARGETS, Against, judge, markdown
 from benchmarks.works import WORKS, Start
 
-ONE = Measurement(NEAR, "big tar", SUBJECT, 1.0, 3.0, 0, 0, 0.0, 0)
+ONE = Measurement(NEAR, "big tar", SUBJECT, 1.0, 3.0, 0, 0, 0.0, 0.0, 0)
 
 
 def test_every_target_is_of_a_work_that_is_done_on_its_line() -> None:
