@@ -39,7 +39,7 @@ class Scale:
     growth: Sequence[int]
 
 
-WHOLE = Scale(14.0, 60.0, Sizes(512 << 20, 2_450, 100_000), Sizes(256 << 20, 2_450, 0), growth.SIZES)
+WHOLE = Scale(14.0, 45.0, Sizes(512 << 20, 2_450, 100_000), Sizes(256 << 20, 2_450, 0), growth.SIZES)
 QUICK = Scale(3.5, 15.0, Sizes(128 << 20, 490, 10_000), Sizes(64 << 20, 490, 0), growth.SIZES[:2])
 PARTS = ("growth", "loopback", "far")
 
@@ -55,7 +55,7 @@ def parse(arguments: Sequence[str] | None) -> argparse.Namespace:
     add("--works", nargs="+", metavar="PATTERN", default=["*"], help="which works, such as 'rsync*'")
     add("--rounds", type=int, default=3, metavar="N", help="how often each system runs, if there is time (3)")
     add("--minutes", type=float, metavar="N", help="how long all of it may take (14; quick: 3.5)")
-    add("--patience", type=float, metavar="SECONDS", help="how long one work may take (60; quick: 15)")
+    add("--patience", type=float, metavar="SECONDS", help="how long one work may take (45; quick: 15)")
     add("--place", type=Path, metavar="DIRECTORY", help="where 5 GB are free (TMPDIR)")
     add("--json", type=Path, metavar="FILE", help="write everything that was measured there")
     add("--svg", type=Path, metavar="FILE", help="draw it there")

@@ -147,6 +147,12 @@ OPERATIONS: Sequence[tuple[str, Callable[[Operations], int]]] = (
     ("lookup", Operations.lookup),
     ("lookup, large directory", Operations.lookup_in_large_directory),
     ("lookup of nothing", Operations.lookup_of_nothing),
+    ("readdir of 100 names", Operations.list_small_directory),
+    ("readdir of a large directory, a name", Operations.list_large_directory),
+    ("find -ls, a name", Operations.find),
+    ("statfs", Operations.statfs),
+    ("cloudfs status", Operations.status),
+    ("cloudfs status FILE", Operations.status_of_a_file),
     ("create", Operations.create),
     ("create, large directory", Operations.create_in_large_directory),
     ("rename", Operations.rename),
@@ -154,13 +160,8 @@ OPERATIONS: Sequence[tuple[str, Callable[[Operations], int]]] = (
     ("unlink of what is stored", Operations.unlink_stored),
     ("chmod", Operations.chmod),
     ("rename of a large directory", Operations.rename_large_directory),
-    ("readdir of 100 names", Operations.list_small_directory),
-    ("readdir of a large directory, a name", Operations.list_large_directory),
-    ("statfs", Operations.statfs),
-    ("cloudfs status", Operations.status),
-    ("cloudfs status FILE", Operations.status_of_a_file),
-    ("find -ls, a name", Operations.find),
 )
+"""First what only reads: what changes something has the uploader at work behind it."""
 
 
 def measure_all(sizes: Sequence[int], place: Path) -> Iterator[Growth]:

@@ -16,7 +16,7 @@ class Turn:
 
 
 def next_turn(turns: Sequence[Turn], taken: Mapping[Turn, Sequence[float]], most: int, remaining: float) -> Turn | None:
-    """The one that ran least, in order; None when each has run ``most`` times, or nobody can finish in time.
+    """The one that ran least, in order, and of two by whose weight that is the same who ran less; None when each has run ``most`` times, or nobody can finish in time.
 
     ``taken`` are the seconds of each run so far. Who has not run yet may need any time.
     """
@@ -25,4 +25,4 @@ def next_turn(turns: Sequence[Turn], taken: Mapping[Turn, Sequence[float]], most
         return len(taken.get(turn, ()))
 
     able = [turn for turn in turns if runs(turn) < most and max(taken.get(turn, ()), default=0.0) < remaining]
-    return min(able, key=lambda turn: (runs(turn) + 1) * turn.weight, default=None)
+    return min(able, key=lambda turn: ((runs(turn) + 1) * turn.weight, runs(turn)), default=None)

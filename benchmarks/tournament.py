@@ -20,7 +20,8 @@ from tests.servers.proxy import Proxy
 from tests.servers.swift import Swift, SwiftCluster
 from tests.servers.swift_files import Extras
 
-_WEIGHT_OF_PEERS = 2
+_WEIGHT_OF_PEERS = {NEAR: 2, FAR: 4}
+"""Far away most of them need so long that nobody else would get a second turn."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -64,7 +65,7 @@ def tracks(lines: Mapping[str, Sizes], place: Path) -> Iterator[Mapping[str, Tra
 def turns(lines: Sequence[str], systems: Sequence[str]) -> Sequence[Turn]:
     """Who has one: on the far line, those to whom it makes a difference."""
     return [
-        Turn(line, name, 1 if name in NOT_PEERS else _WEIGHT_OF_PEERS)
+        Turn(line, name, 1 if name in NOT_PEERS else _WEIGHT_OF_PEERS[line])
         for line in lines
         for name in systems
         if line == NEAR or ENTRANTS[name].is_far
