@@ -16,8 +16,9 @@ class Turn:
 
 
 def next_turn(turns: Sequence[Turn], taken: Mapping[Turn, Sequence[float]], most: int, remaining: float) -> Turn | None:
-    """The one that ran least, in order, and of two by whose weight that is the same who ran less; None when each has run ``most`` times, or nobody can finish in time.
+    """The one that ran least by its weight, and of equals who ran less, and then who comes first.
 
+    None when each has run ``most`` times, or nobody can finish in time.
     ``taken`` are the seconds of each run so far. Who has not run yet may need any time.
     """
 
