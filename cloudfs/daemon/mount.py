@@ -99,7 +99,7 @@ async def _run(request: MountRequest, parts: Parts, ready: Callable[[], None], n
                 ending.follow_signals,
                 functools.partial(_sweep, parts),
                 functools.partial(parts.notices.deliver_forever, parts.session.forget_name),
-                functools.partial(_announce, parts, notifier, ready),
+                functools.partial(_announce, request, parts, notifier, ready),
             ):
                 nursery.start_soon(task)
             await parts.session.run()
@@ -124,9 +124,11 @@ def _kernel_mount(mountpoint: Path, session: Session) -> Iterator[None]:
         session.close(unmount=now is not None and present is not None and now.device == present.device)
 
 
-async def _announce(parts: Parts, notifier: Notifier, ready: Callable[[], None]) -> None:
+async def _announce(request: MountRequest, parts: Parts, notifier: Notifier, ready: Callable[[], None]) -> None:
     """Say that the mount is usable once it has answered a request."""
     await parts.session.widen_read_ahead()
+    waiting = parts.catalog.pending.count()
+    _log.info("%s is mounted on %s; %d names are not stored yet", request.source.text, request.mountpoint, waiting)
     ready()
     notifier.ready()
     await notifier.report_forever(parts.status.summary)
