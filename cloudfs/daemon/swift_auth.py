@@ -16,6 +16,7 @@ import trio
 
 from cloudfs.config import Remote
 from cloudfs.daemon.notify import Notifier
+from cloudfs.daemon.privacy import keep_private
 from cloudfs.errors import AccessDenied, SignInRequired, StoreError, Unavailable, UsageError
 from cloudfs.http.server import Question, Reply, listen, port_of, serve
 from cloudfs.settings.secret import Secret
@@ -81,6 +82,7 @@ class SwiftAuth:
 
 def serve_swift_auth(remote: Remote, gate: Gate, ready: Callable[[str], None]) -> None:
     """Serve until SIGTERM or SIGINT; ``ready`` is given the address to sign in at. Raises `UsageError`."""
+    keep_private()
     trio.run(_serve, remote, gate, ready)
 
 
