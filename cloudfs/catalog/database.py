@@ -224,21 +224,22 @@ class Database:
 
     async def synced(self) -> None:
         """Return when everything done so far survives a power cut. Who calls at the same time shares the wait."""
-        self.settle()
-        wanted = self._commits
+        wanted = self._commits + self._connection.in_transaction
         async with self._syncing:
-            if self._commits_synced >= wanted and not self._once_synced:
-                return
-            self.settle()
-            reached, self._once_synced, callbacks = self._commits, [], self._once_synced
-            try:
-                await trio.to_thread.run_sync(self.sync)
-            except BaseException:
-                self._once_synced = callbacks + self._once_synced
-                raise
-            self._commits_synced = reached
-            for callback in callbacks:
-                callback()
+            if self._commits_synced < wanted:
+                await self._sync_now()
+
+    async def _sync_now(self) -> None:
+        self.settle()
+        reached, self._once_synced, callbacks = self._commits, [], self._once_synced
+        try:
+            await trio.to_thread.run_sync(self.sync)
+        except BaseException:
+            self._once_synced = callbacks + self._once_synced
+            raise
+        self._commits_synced = reached
+        for callback in callbacks:
+            callback()
 
     def finish(self) -> None:
         """`synced`, at once: blocks, and nothing else may be going on."""
@@ -260,7 +261,8 @@ class Database:
             await trio.sleep(_SYNC_SECONDS)
             self._expected = trio.Event()
             with contextlib.suppress(OSError):
-                await self.synced()
+                async with self._syncing:
+                    await self._sync_now()
 
     def sync(self) -> None:
         """Everything committed before the call survives a power cut after it. Blocks: call it in a thread."""

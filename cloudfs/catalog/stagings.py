@@ -108,6 +108,11 @@ class Stagings:
         inodes = self._execute("SELECT ino FROM staged WHERE writing != 0").fetchall()
         return [row for (ino,) in inodes if (row := self.get(ino)) is not None]
 
+    def of_orphans(self) -> list[Inode]:
+        """The inodes without a name whose bytes are here."""
+        rows = self._execute("SELECT s.ino FROM staged s JOIN nodes n ON n.ino = s.ino WHERE n.nlink = 0").fetchall()
+        return [Inode(ino) for (ino,) in rows]
+
     def once_synced(self, callback: Callable[[], None]) -> None:
         """See `Database.once_synced`."""
         self._database.once_synced(callback)

@@ -480,6 +480,9 @@ class Files:
 
     def recover(self) -> None:
         """After a crash: files that were being written are as long as the bytes that arrived; nobody has them open."""
+        for ino in self._catalog.stagings.of_orphans():
+            with self._catalog:
+                self._staging.discard(ino)
         for row in self._catalog.stagings.interrupted():
             try:
                 node = self._catalog.nodes.get(row.ino)

@@ -9,12 +9,12 @@ from __future__ import annotations
 import os
 import random
 import subprocess
-import sys
 from collections.abc import Callable, Iterator, Sequence
 from pathlib import Path
 
 import pytest
 
+from tests.crash.acknowledged import Writer
 from tests.crash.workload import EVERYTHING, drawn
 from tests.mount.driver import Mount, kill_and_wait, workspace
 from tests.mount.programs import run
@@ -22,7 +22,6 @@ from tests.mount.tree import plant
 from tests.property.tree import Operation, Tree
 
 SEEDS = int(os.environ.get("CLOUDFS_TEST_KILLS", "20"))
-REPOSITORY = Path(__file__).parents[2]
 WRITING = frozenset({"put", "append", "write", "rewrite", "truncate", "create"})
 
 
@@ -31,34 +30,6 @@ def scratch() -> Iterator[Path]:
     """On another file system than the one that dies."""
     with workspace() as home:
         yield home
-
-
-class Writer:
-    """The process of ``workload.py``, with what it has acknowledged."""
-
-    def __init__(self, root: Path, workload: str) -> None:
-        self._process = subprocess.Popen(
-            [sys.executable, "-m", "tests.crash.workload", str(root), workload],
-            stdout=subprocess.PIPE,
-            text=True,
-            cwd=REPOSITORY,
-        )
-        self.acknowledged = 0
-
-    def read_until(self, count: float) -> bool:
-        """Whether it came so far; False if it ended before."""
-        assert self._process.stdout is not None
-        while self.acknowledged < count and (line := self._process.stdout.readline()):
-            assert int(line) == self.acknowledged
-            self.acknowledged += 1
-        return self.acknowledged >= count
-
-    def end(self) -> None:
-        """Until it found out; an operation may have returned after the last one read and before the end."""
-        self.read_until(float("inf"))
-        assert self._process.stdout is not None
-        self._process.stdout.close()
-        self._process.wait(30)
 
 
 def state(tree: Tree) -> dict[str, object]:
@@ -131,7 +102,7 @@ def test_at_random_moments(mount: Mount, scratch: Path, seed: int) -> None:
     root.mkdir(0o755)
     pid = int(mount.status()["pid"])
     rsync = subprocess.Popen(["rsync", "-aH", f"{source}/", f"{mount.path}/copy/"], stderr=subprocess.DEVNULL)
-    writer = Writer(root, str(seed))
+    writer = Writer("tests.crash.workload", str(root), str(seed))
     try:
         assert writer.read_until(dice.randrange(1, 600))
     finally:
@@ -160,7 +131,7 @@ def test_again_and_again(mount: Mount, scratch: Path, seed: int) -> None:
         root = mount.path / f"turn{turn}"
         root.mkdir(0o755)
         pid = int(mount.status()["pid"])
-        writer = Writer(root, str(seed))
+        writer = Writer("tests.crash.workload", str(root), str(seed))
         try:
             assert writer.read_until(dice.randrange(1, 200))
         finally:
@@ -191,7 +162,7 @@ def crash_and_recover(mount_with: Callable[..., Mount], scratch: Path, step: int
     acknowledged, root, completed = 0, mount.path / "tree", False
     (mount.store / "tree").mkdir()
     if crashing.try_start().returncode == 0:
-        writer = Writer(root, "everything")
+        writer = Writer("tests.crash.workload", str(root), "everything")
         writer.end()
         acknowledged = writer.acknowledged
         commands = (("wait", str(mount.path)), ("umount", str(mount.path)))

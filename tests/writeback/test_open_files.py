@@ -8,11 +8,11 @@ from pathlib import Path
 import pytest
 
 from cloudfs.stores.memory.store import MemoryStore
+from cloudfs.stores.memory.tree import MemoryTree
 from tests.writeback.rig import mounted
 
-pytestmark = pytest.mark.parametrize("replaced_by", ["a new file", "a stored file", "nothing"])
 
-
+@pytest.mark.parametrize("replaced_by", ["a new file", "a stored file", "nothing"])
 async def test_a_deleted_file_that_is_open(store: MemoryStore, tmp_path: Path, replaced_by: str) -> None:
     async with mounted(tmp_path, store, cache_size=0) as rig:
         await rig.mkdir(b"d")
@@ -40,3 +40,22 @@ async def test_a_deleted_file_that_is_open(store: MemoryStore, tmp_path: Path, r
         names = sorted(entry.name for entry in (await store.list(rig.catalog.links.place(0, b""))).entries)
         assert names == ([b"b"] if replaced_by == "nothing" else names)
         assert not any(name.startswith(b".cloudfs") for name in names)
+
+
+async def test_a_deleted_file_that_was_open_when_the_driver_died_leaves_nothing(
+    tmp_path: Path, store: MemoryStore, tree: MemoryTree
+) -> None:
+    heir = tmp_path / "heir"
+    async with mounted(tmp_path / "first", store, heir=heir) as rig:
+        await rig.create(b"a", b"old" * 1000)
+        await rig.drain()
+        handle = rig.files.open(await rig.regular(b"a"), os.O_RDWR)
+        await rig.write_handle(handle, 10, b"new")
+        rig.fs.namespace.unlink(*await rig.place(b"a"))
+        rig.files.flush(handle)
+        rig.death.now()
+    async with mounted(heir, store) as rig:
+        await rig.drain()
+        assert list(tree.root.children) == []
+        assert rig.staged_files() == []
+        assert rig.staging.used == 0
