@@ -65,9 +65,10 @@ class SwiftDirectories:
         """`NotFound`; `VersionMismatch` if it is not a directory."""
         if not location.path:
             return await self.make(location, attributes)
-        if not (await self._listing.stat(location)).is_directory:
-            raise VersionMismatch(f"{location}: there is something else than a directory")
         head = await self._container.head(self._names.of(location))
+        marked = head is not None and is_directory_type(head.headers.get("content-type", ""))
+        if not marked and not (await self._listing.stat(location)).is_directory:
+            raise VersionMismatch(f"{location}: there is something else than a directory")
         await self._mark(location, attributes, head or _NOTHING)
         return directory_entry(location.name, attributes)
 

@@ -42,7 +42,7 @@ ALGORITHM = "swift-md5"
 """The MD5 of the content; of a large object, that of its segments' MD5s."""
 BATCH_AFTER = 16
 """Small requests under way before more are combined."""
-_CONCURRENCY = 512
+_CONCURRENCY = 1024
 """Calls in flight: many more than connections, so that there is something to combine."""
 
 
