@@ -133,12 +133,16 @@ class HubicAccount:
         return Access(endpoint.rstrip("/"), token)
 
     def _life(self, expires: str) -> float:
-        """Seconds until a token's end: RFC 3339 with an offset. A time without one is no moment."""
+        """Seconds until a token's end: RFC 3339 with an offset. A time without one is no moment.
+
+        An end that is over already tells of a clock that is wrong, here or there, and nothing of the token.
+        """
         try:
             moment = datetime.fromisoformat(expires)
         except ValueError:
             return _LIFE
-        return moment.timestamp() - self._now() if moment.tzinfo else _LIFE
+        life = moment.timestamp() - self._now() if moment.tzinfo else 0.0
+        return life if life > 0 else _LIFE
 
     async def _ask(self, what: str, place: str) -> dict[str, Any]:
         """The answer at a place below ``/1.0/account``, where ``what`` is told."""

@@ -210,7 +210,7 @@ async def test_an_answer_without_sense(world: World, body: object) -> None:
         await world.account.access()
 
 
-@pytest.mark.parametrize("expires", ["", "2017-06-12T11:10:23", "soon"])
+@pytest.mark.parametrize("expires", ["", "2017-06-12T11:10:23", "soon", "2017-06-12T11:10:23+02:00"])
 async def test_an_end_that_is_no_moment(world: World, expires: str) -> None:
     await world.sign_in()
     body = {"token": "t", "endpoint": "http://x/v1/A/", "expires": expires}

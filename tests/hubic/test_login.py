@@ -63,9 +63,10 @@ def test_an_owner_who_does_not_let_us_into_the_storage(remote: Remote) -> None:
         sign_in(remote, Somebody({"Address": lambda page: agree(page, scopes="usage,account")}), Wish())
 
 
-def test_an_owner_who_does_not_tell_their_name(remote: Remote) -> None:
+def test_an_owner_who_does_not_tell_their_name_and_quota(remote: Remote) -> None:
     somebody = Somebody({"Address": lambda page: agree(page, scopes="credentials")})
     assert sign_in(remote, somebody, Wish()) == ""
+    assert try_remote(remote).total is None
 
 
 def test_a_new_sign_in_ends_the_one_before(signed_in: Remote) -> None:

@@ -14,7 +14,7 @@ from cloudfs.auth.oauth2 import OAuth2
 from cloudfs.auth.secrets import load_secret
 from cloudfs.auth.storage import Access
 from cloudfs.config import Remote
-from cloudfs.errors import SignInRequired, Unavailable
+from cloudfs.errors import AccessDenied, SignInRequired, Unavailable
 from cloudfs.http.calls import Calls
 from cloudfs.http.client import HttpClient
 from cloudfs.http.pacer import Pacer
@@ -54,7 +54,10 @@ async def try_hubic(remote: Remote) -> Usage:
         answer = await storage.send("HEAD", "")
         if not answer.succeeded:
             raise refused("account", answer)
-        return _usage(await account.usage())
+        try:
+            return _usage(await account.usage())
+        except AccessDenied:  # its owner need not let us know the quota
+            return Usage(int(answer.headers.get("x-account-bytes-used") or 0))
     finally:
         await storage.aclose()
 
