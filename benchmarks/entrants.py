@@ -115,13 +115,16 @@ class Mount:
         if mounted.pid is not None:
             forget_peak(mounted.pid)
         watch = Watch(arena, self.name, work.name, mounted.pid)
+        limit = arena.left()
         try:
-            with patience(arena.left()):
+            with patience(limit):
                 work.do(Scene(mounted.path, arena.sources))
                 watch.returned()
                 if work.writes:
                     mounted.wait_until_stored()
-        except (OutOfPatience, OSError, subprocess.SubprocessError) as error:
+        except OutOfPatience as error:
+            return watch.end(str(error) if limit == arena.patience else "no time left")
+        except (OSError, subprocess.SubprocessError) as error:
             return watch.end(str(error))
         return watch.end()
 
