@@ -2,45 +2,19 @@
 
 from __future__ import annotations
 
-import os
-import pty
 import subprocess
-import time
-from collections.abc import Sequence
 from pathlib import Path
 
 import pytest
 
+from tests.cli.answering import answering
 from tests.cli.conftest import World
 from tests.emulators.hubic.accounts import CLIENT_ID, CLIENT_SECRET
 from tests.emulators.running import running
+from tests.emulators.ubuntuone.signin import EMAIL, PASSWORD
 from tests.servers.swift import SwiftCluster
 
-PATIENCE = 60.0
 BEFORE = '# mine\n[remote.disk]  # the red one\ntype = "local"\ndirectory = "/srv"\n'
-
-
-def answering(world: World, answers: Sequence[tuple[str, str]], *arguments: str) -> tuple[int, str]:
-    """The command on a terminal of its own, told each answer once its question is there; its status, and the screen."""
-    process, screen = pty.fork()
-    if process == 0:
-        os.execvpe(world.command()[0], world.command(*arguments), {**world.environment, "TERM": "xterm"})
-    shown = ""
-    deadline = time.monotonic() + PATIENCE
-    todo = list(answers)
-    start = 0
-    while time.monotonic() < deadline:
-        try:
-            shown += os.read(screen, 4096).decode()
-        except OSError:  # nobody has the other end open any more
-            break
-        if todo and todo[0][0] in shown[start:]:
-            start = len(shown)
-            os.write(screen, f"{todo.pop(0)[1]}\n".encode())
-    status = os.waitstatus_to_exitcode(os.waitpid(process, 0)[1])
-    os.close(screen)
-    assert todo == [], shown
-    return status, shown
 
 
 def written(world: World) -> str:
@@ -76,6 +50,7 @@ def test_swift_with_a_wrong_key_is_not_saved(world: World, swift_cluster: SwiftC
 
 def test_hubic(world: World, tmp_path: Path, swift_cluster: SwiftCluster) -> None:
     """Nobody can have signed in yet, so it is saved, and says how."""
+    world.environment["CLOUDFS_SIGN_IN_DIR"] = str(tmp_path / "sign-ins")
     with running("hubic", tmp_path / "hubic", 0, "--swift", swift_cluster.front().auth_url) as service:
         answers = [
             ("client_id: ", ""),
@@ -102,7 +77,19 @@ def test_ubuntuone_with_the_token_of_u1sync(world: World, tmp_path: Path) -> Non
     assert "cloud" not in written(world)
 
 
-def test_types_where_somebody_has_to_sign_in(world: World) -> None:
+def test_signing_in_with_a_password_that_is_not_shown(world: World, tmp_path: Path) -> None:
+    world.environment["CLOUDFS_SIGN_IN_DIR"] = str(tmp_path / "sign-ins")
+    with running("ubuntuone", tmp_path / "one") as service:
+        urls = [f"{name}_url={service.url}" for name in ("api", "content", "sso")]
+        assert "sign in with: cloudfs login cloud" in add(world, "ubuntuone", *urls).stdout
+        answers = [("E-mail: ", EMAIL), ("Password: ", PASSWORD)]
+        status, screen = answering(world, answers, "login", "cloud")
+        assert (status, EMAIL in screen, PASSWORD in screen) == (0, True, False)
+        assert world.run("remote", "test", "cloud").stdout == "cloud works: 0 B of 5 GiB used\n"
+
+
+def test_types_where_somebody_has_to_sign_in(world: World, tmp_path: Path) -> None:
+    world.environment["CLOUDFS_SIGN_IN_DIR"] = str(tmp_path / "sign-ins")
     for kind, settings in (("ubuntuone", []), ("onedrive", ["client_id=x"])):
         done = world.run("remote", "add", kind, "--type", kind, *(f"--set={each}" for each in settings))
         assert (done.returncode, f"sign in with: cloudfs login {kind}" in done.stdout) == (0, True), done.stderr
