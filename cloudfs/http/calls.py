@@ -49,15 +49,18 @@ class Calls:
         """As the client's."""
         return self._client.round_trip
 
-    async def send(self, request: Request, *, limit: int = ANSWER_LIMIT, into: Sink | None = None) -> Answer:
+    async def send(
+        self, request: Request, *, limit: int = ANSWER_LIMIT, into: Sink | None = None, inside: bool = False
+    ) -> Answer:
         """The answer, of any status but those that mean "again": they are `Unavailable`, once patience is over.
 
         With ``into`` a call is tried once only, since what has arrived is worth keeping: the caller asks for the rest.
+        ``inside`` is the pacer's: whoever reads the body of a request may only make others like this.
         """
         deadline = trio.current_time() + self._patience
         attempt = 0
         while True:
-            failure = await self._attempt(request, limit, into)
+            failure = await self._attempt(request, limit, into, inside=inside)
             if isinstance(failure, Answer):
                 return failure
             pause = self._next_pause(attempt, failure)
@@ -71,8 +74,8 @@ class Calls:
     async def aclose(self) -> None:
         await self._client.aclose()
 
-    async def _attempt(self, request: Request, limit: int, into: Sink | None) -> Answer | Unavailable:
-        async with self.pacer.turn():
+    async def _attempt(self, request: Request, limit: int, into: Sink | None, *, inside: bool) -> Answer | Unavailable:
+        async with self.pacer.turn(inside=inside):
             try:
                 answer = await self._client.send(request, limit=limit, into=into)
             except Unavailable as error:

@@ -312,3 +312,29 @@ def test_rsync_finds_nothing_to_do_on_a_mount_that_was_restarted(
     run("rsync", "-aH", f"{tmp_path}/tree/", f"{mount.path}/")
     mount.remount()
     assert run("rsync", "-aH", "--itemize-changes", f"{tmp_path}/tree/", f"{mount.path}/") == ""
+
+
+# --- one connection --------------------------------------------------------------------------------------------------
+
+
+def test_one_connection_is_enough(onedrive: Running, mounting: Callable[..., Mount]) -> None:
+    """Also for uploads that have to look once more before the end, and to read what is changed in parts only."""
+    account = Account.make(onedrive, "business")
+    mount = mounting(account, settings='connections = 1\nfragment = "320KiB"\n')
+    content = os.urandom(3_000_000)
+    for name in ("small", "large", "other"):
+        (mount.path / name).write_bytes(content)
+    mount.wait()
+    for name in ("small", "other"):
+        (mount.path / name).write_bytes(b"replaced")
+    mount.umount()
+    mount.forget_everything()
+    mount.start()
+    with open(mount.path / "large", "r+b") as file:
+        file.seek(1_500_000)
+        file.write(b"patched")
+    mount.umount()
+    mount.forget_everything()
+    mount.start()
+    assert (mount.path / "small").read_bytes() == b"replaced"
+    assert (mount.path / "large").read_bytes() == content[:1_500_000] + b"patched" + content[1_500_007:]

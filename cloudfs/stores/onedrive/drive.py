@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Awaitable, Callable
+from collections.abc import Awaitable, Callable, Iterator
 from dataclasses import dataclass
 
 import cachetools
 import trio
 
-from cloudfs.errors import NotFound, VersionMismatch
+from cloudfs.errors import NameRefused, NotFound, VersionMismatch
 from cloudfs.stores.base import Location
 from cloudfs.stores.onedrive.batch import Batches
 from cloudfs.stores.onedrive.graph import Ask, Graph, Json, segment
@@ -117,9 +117,11 @@ class Drive:
     def forget(self, identity: str) -> None:
         self._items.pop(identity, None)
 
-    async def look(self, identity: str, what: str = "") -> Item:
-        """An item as it is now. Raises `NotFound`."""
+    async def look(self, identity: str, what: str = "", *, inside: bool = False) -> Item:
+        """An item as it is now. Raises `NotFound`. ``inside`` is as for `Calls.send`."""
         try:
+            if inside:
+                return self.learn(await self.graph.get(self.by_id(identity), what, inside=True))
             return self.learn(await self.ask(Ask("GET", self.by_id(identity), what=what)))
         except NotFound:
             self.forget(identity)
@@ -134,18 +136,18 @@ class Drive:
     async def find_name(self, location: Location) -> tuple[Item, int]:
         """What has a name, and which variant of it OneDrive keeps. Raises `NotFound`."""
         missing: NotFound | None = None
-        for variant in range(_VARIANTS):
+        for variant in variants(location):
             try:
                 item = self.learn(await self.ask(Ask("GET", self.by_name(location, variant), what=str(location))))
             except NotFound as error:
                 # The first one may be gone while another one of the same letters is still there.
-                if variant >= 1 or not _has_case(location.name):
+                if variant >= 1:
                     raise missing or error from None
                 missing = error
                 continue
             if item.decoded == location.name:
                 return item, variant
-        raise NotFound(f"{location}: not found")
+        raise missing or NotFound(f"{location}: not found")
 
     async def claim(self, location: Location, version: Version) -> Item:
         """What has the name of a location, if it is a file of that version; else `VersionMismatch`."""
@@ -169,9 +171,15 @@ class Drive:
         return item if item.decoded == location.name else None
 
 
-def variants(location: Location) -> range:
-    """The variants of a name to be tried, one after the other."""
-    return range(_VARIANTS if _has_case(location.name) else 1)
+def variants(location: Location) -> Iterator[int]:
+    """The variants of a name to be tried, one after the other; those that fit into a name. Raises `NameRefused`."""
+    encode(location.name)
+    for variant in range(_VARIANTS if _has_case(location.name) else 1):
+        try:
+            encode(location.name, variant)
+        except NameRefused:
+            return
+        yield variant
 
 
 def _has_case(name: bytes) -> bool:

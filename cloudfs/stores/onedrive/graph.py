@@ -88,10 +88,10 @@ class Graph:
         if self._renewing is not None:
             await self._renewing.aclose()
 
-    async def get(self, path: str, what: str = "") -> Json:
+    async def get(self, path: str, what: str = "", *, inside: bool = False) -> Json:
         """The answer to a GET by itself; raises what `refusal` makes of anything else."""
         ask = Ask("GET", path, what=what)
-        return settled(ask, await self.send(ask))
+        return settled(ask, await self.send(ask, inside=inside))
 
     async def follow(self, url: str, what: str) -> Json:
         """What is at an address that Graph gave for a next page."""
@@ -99,19 +99,22 @@ class Graph:
             raise BrokenAnswer(f"{what}: the next page is said to be somewhere else")
         return await self.get(url[len(self.url) :], what)
 
-    async def send(self, ask: Ask, body: bytes | Body | None = None) -> Reply:
-        """One request of its own, with ``body`` instead of JSON if given; any status that is meant."""
-        answer = await self._authorized(ask, body)
+    async def send(self, ask: Ask, body: bytes | Body | None = None, *, inside: bool = False) -> Reply:
+        """One request of its own, with ``body`` instead of JSON if given; any status that is meant.
+
+        ``inside`` is as for `Calls.send`.
+        """
+        answer = await self._authorized(ask, body, inside=inside)
         return Reply(answer.status, _json(answer), answer.retry_after(0.0))
 
-    async def _authorized(self, ask: Ask, body: bytes | Body | None) -> Answer:
+    async def _authorized(self, ask: Ask, body: bytes | Body | None, *, inside: bool) -> Answer:
         token = await self.bearer.token()
-        answer = await self.calls.send(self._request(ask, body, token), limit=ANSWER_LIMIT)
+        answer = await self.calls.send(self._request(ask, body, token), limit=ANSWER_LIMIT, inside=inside)
         if answer.status != 401:
             return answer
         # Expired in spite of its date, or revoked: a new one answers that, and only a second refusal is one.
         token = await self.bearer.token(refused=token)
-        answer = await self.calls.send(self._request(ask, body, token), limit=ANSWER_LIMIT)
+        answer = await self.calls.send(self._request(ask, body, token), limit=ANSWER_LIMIT, inside=inside)
         if answer.status == 401:
             if "RPS" in answer.text(1000):
                 raise Unavailable("OneDrive cannot check who we are at the moment")

@@ -17,7 +17,7 @@ from cloudfs.http.calls import Calls
 from cloudfs.http.message import Answer, Request
 from cloudfs.stores.base import Source, Transfer
 from cloudfs.stores.onedrive.graph import Ask, Json, Reply, refusal
-from cloudfs.stores.onedrive.quickxor import QuickXor, add_bytes, add_range
+from cloudfs.stores.onedrive.quickxor import QuickXor, add_range
 from cloudfs.stores.unbroken import unbroken
 
 _log = logging.getLogger(__name__)
@@ -58,7 +58,7 @@ class Session:
 
 
 class _Fragment:
-    """The body of one request; what is read for the first time is hashed on its way."""
+    """The body of one request."""
 
     def __init__(self, upload: SessionUpload, start: int, stop: int) -> None:
         self.size = stop - start
@@ -71,7 +71,8 @@ class _Fragment:
 
 class SessionUpload:
     """One file on its way. ``begin`` opens a session at ``address``; ``before_last`` raises if it should not be
-    published any more, and is asked before the last bytes leave, since a session cannot be told what it may replace."""
+    published any more, and is asked before the last bytes leave, since a session cannot be told what it may replace:
+    inside of another request, therefore (`Calls.send`)."""
 
     def __init__(
         self,
@@ -93,6 +94,8 @@ class SessionUpload:
         self._hasher = QuickXor()
         self._hashed = 0
         self._told = 0
+        self._left = False
+        """Whether the last byte has been on its way."""
         self._session = Session("", "", 0)
 
     async def run(self) -> Json:
@@ -115,14 +118,11 @@ class SessionUpload:
         return self._hasher.finish(self._source.size)
 
     async def read(self, start: int, stop: int) -> bytes:
-        """Bytes of the source, in the order in which they leave."""
-        await self._hash_up_to(start)
+        """Bytes of the source, as they leave."""
         data = await self._source.read(start, stop)
-        if self._hashed < stop:
-            await add_bytes(self._hasher, self._hashed, data[self._hashed - start :])
-            self._hashed = stop
         if stop == self._source.size:
             await self._before_last()
+            self._left = True
         return data
 
     async def _hash_up_to(self, stop: int) -> None:
@@ -202,6 +202,8 @@ class SessionUpload:
         stop = min(start + self._fragment, self._source.size)
         headers = {"Content-Range": f"bytes {start}-{stop - 1}/{self._source.size}"}
         request = Request("PUT", self._session.url, headers, _Fragment(self, start, stop), "a part of a file")
+        # What of the source is at the store only has to be fetched before there is a request that would wait for it.
+        await self._hash_up_to(stop)
         # With a place for the body it is sent once: after a failure we ask how much of it arrived.
         body = bytearray()
 
@@ -229,7 +231,7 @@ class SessionUpload:
 
     def _is_at_end(self) -> bool:
         """Whether the last fragment has been on its way."""
-        return self._told == self._source.size or self._hashed == self._source.size
+        return self._told == self._source.size or self._left
 
     def _fail(self, answer: Answer) -> int:
         error: StoreError = refusal(Ask("PUT", "", what="an upload"), Reply(answer.status, _json(answer)))

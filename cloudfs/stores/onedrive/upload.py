@@ -29,6 +29,13 @@ _LIGHT = 256 << 10
 _HEAVY_AT_ONCE = 8
 """Files larger than light that are in memory at a time."""
 _ATTEMPTS = 4
+_DOCUMENTS = (
+    *(".doc", ".docm", ".docx", ".dot", ".dotm", ".dotx", ".odt", ".pdf", ".one", ".pub"),
+    *(".xls", ".xlsb", ".xlsm", ".xlsx", ".xlt", ".xltx", ".ods", ".vsd", ".vsdx"),
+    *(".pot", ".potx", ".pps", ".ppsx", ".ppt", ".pptm", ".pptx", ".odp"),
+    *(".htm", ".html", ".mht", ".xml"),
+)
+"""Of which SharePoint makes something else as they arrive."""
 _HASH_PAUSES = (0.5, 1.0, 2.0)
 """Seconds to wait for a checksum that OneDrive has not made yet."""
 
@@ -62,7 +69,7 @@ class Uploads:
                 return await self._replace_small(location, old, source, mtime_ns, transfer)
             except VersionMismatch:
                 # The tag is another one by now; the content need not be.
-                old = await self._same_content(location, old, source, mtime_ns)
+                old = await self._same_content(location, old)
                 if attempt:
                     await trio.sleep(0.25 * 2**attempt)
         raise VersionMismatch(f"{location}: it keeps changing")
@@ -85,7 +92,11 @@ class Uploads:
 
     async def adopt(self, location: Location, there: Item, source: Source, mtime_ns: int) -> Item:
         """An earlier attempt, whose answer was lost, may have made this: then it is ours. Else `VersionMismatch`."""
-        if there.is_folder or there.is_hidden or there.size != source.size:
+        if there.is_folder or there.is_hidden:
+            raise VersionMismatch(f"{location}: something else is there")
+        if self._is_rewritten(there) and same_second(there, mtime_ns):
+            return there  # what SharePoint has made of it has the time that came with it
+        if there.size != source.size:
             raise VersionMismatch(f"{location}: something else is there")
         there = await self._with_hash(there, str(location))
         if await self._hash_of(there) != await digest(source):
@@ -144,9 +155,9 @@ class Uploads:
         transfer.advance(len(data))
         return item
 
-    async def _same_content(self, location: Location, old: Item, source: Source, mtime_ns: int) -> Item:
+    async def _same_content(self, location: Location, old: Item, *, inside: bool = False) -> Item:
         try:
-            now = await self._drive.look(old.id, str(location))
+            now = await self._drive.look(old.id, str(location), inside=inside)
         except NotFound:
             raise VersionMismatch(f"{location}: it is gone") from None
         if now.version != old.version or (now.parent, now.name) != (old.parent, old.name):
@@ -159,7 +170,7 @@ class Uploads:
         self, location: Location, old: Item, source: Source, mtime_ns: int, transfer: Transfer
     ) -> Item:
         async def unchanged() -> None:
-            await self._same_content(location, old, source, mtime_ns)
+            await self._same_content(location, old, inside=True)
 
         async def there() -> Item:
             return await self._drive.look(old.id, str(location))
@@ -228,12 +239,15 @@ class Uploads:
         item = await self._with_hash(item, str(location))
         if item.size == size and await self._hash_of(item) == ours:
             return item
-        if self._drive.facts.kind == "documentLibrary":
-            # SharePoint writes its own properties into documents as they arrive.
+        if self._is_rewritten(item) or (item.size != size and self._drive.facts.kind == "documentLibrary"):
             _log.info("%s: SharePoint has changed the file; it has %d bytes there", location, item.size)
             return item
         await self._undo(item, old, str(location))
         raise BrokenAnswer(f"{location}: OneDrive received something else than was sent")
+
+    def _is_rewritten(self, item: Item) -> bool:
+        """Whether SharePoint writes its own properties into such documents as they arrive."""
+        return self._drive.facts.kind == "documentLibrary" and item.name.lower().endswith(_DOCUMENTS)
 
     async def _with_hash(self, item: Item, what: str) -> Item:
         """The item with its checksum, which is late sometimes; also with its tag, which is not in every answer."""
