@@ -100,6 +100,12 @@ class SwiftCluster:
             self._fronts[key] = self._start_front(*key, port or _free_port())
         return self._fronts[key]
 
+    def forget_tokens(self) -> None:
+        """Every token ends now; so it is when a provider restarts."""
+        with socket.create_connection(("127.0.0.1", self._ports.memcached), timeout=5) as memcached:
+            memcached.sendall(b"flush_all\r\n")
+            assert memcached.recv(100) == b"OK\r\n"
+
     def _start(self) -> None:
         self._directory.mkdir(parents=True, exist_ok=True)
         write_common(self._directory)
