@@ -22,8 +22,10 @@ from cloudfs.types import Inode
 from cloudfs.vfs.surveyor import Surveyor
 
 _log = logging.getLogger(__name__)
+PATIENCE_AT_FIRST = 2.0
+"""Seconds for which somebody waits for the first that a walk brings: a page of names, and what is asked about them."""
 PATIENCE = 0.5
-"""Seconds for which somebody waits for a walk at first. Half of it after each time in vain."""
+"""Seconds for which somebody waits for more. Half of it after each time in vain."""
 _LEAST_PATIENCE = 0.02
 AT_ONCE = 4
 """Walks under way."""
@@ -73,7 +75,8 @@ class Walk:
         self.root = root
         self.path = path
         self.since = since
-        self.patience = PATIENCE
+        self.patience = PATIENCE_AT_FIRST
+        self.has_brought = False
         self.waiting = Waiting()
         self.revealed: list[bytes] = []
         self.users = 0
@@ -83,6 +86,9 @@ class Walk:
 
     def move_on(self, *, over: bool = False) -> None:
         """Something was merged, or the walk is over."""
+        if not self.has_brought:
+            self.has_brought = True
+            self.patience = PATIENCE
         self.over = over
         self._moved_on.set()
         self._moved_on = trio.Event()
@@ -139,8 +145,8 @@ class Walks:
         self._wake.set()
 
     def _helps(self, walk: Walk, ino: Inode, path: bytes) -> bool:
-        """Whether a walk has been here already, and brings what it found as soon as it can."""
-        if not (self._covers(walk, ino) and walk.waiting.has_below(path)):
+        """Whether a walk has been here already, and brings what it found as soon as it can; or has only just begun."""
+        if not self._covers(walk, ino) or (walk.has_brought and not walk.waiting.has_below(path)):
             return False
         walk.revealed.append(path)
         return True
@@ -160,7 +166,7 @@ class Walks:
                         return True
         finally:
             walk.users -= 1
-        walk.patience = max(walk.patience / 2, _LEAST_PATIENCE)
+        walk.patience = max(min(walk.patience, PATIENCE) / 2, _LEAST_PATIENCE)
         return self._is_known(ino)
 
     def _covers(self, walk: Walk, ino: int) -> bool:
