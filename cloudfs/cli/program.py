@@ -54,8 +54,12 @@ class Group(click.Group):
     """Commands that belong together, called as ``cloudfs GROUP COMMAND``."""
 
     def __init__(self, *arguments: Any, manual: Manual, **keywords: Any) -> None:
-        super().__init__(*arguments, **keywords)
+        super().__init__(*arguments, **{"no_args_is_help": False, **keywords})
         self.manual = manual
+
+    def parse_args(self, ctx: click.Context, args: list[str]) -> list[str]:
+        _help_alone(self, ctx, args)
+        return super().parse_args(ctx, args)
 
     def list_commands(self, ctx: click.Context) -> list[str]:
         return list(self.commands)
@@ -77,9 +81,13 @@ class Program(click.Group):
     """
 
     def __init__(self, *arguments: Any, places: Mapping[str, str], manual: Manual, **keywords: Any) -> None:
-        super().__init__(*arguments, **keywords)
+        super().__init__(*arguments, **{"no_args_is_help": False, **keywords})
         self.places = places
         self.manual = manual
+
+    def parse_args(self, ctx: click.Context, args: list[str]) -> list[str]:
+        _help_alone(self, ctx, args)
+        return super().parse_args(ctx, args)
 
     def list_commands(self, ctx: click.Context) -> list[str]:
         return list(self.places)
@@ -143,6 +151,13 @@ def every_command(program: Program) -> Iterator[tuple[tuple[str, ...], Command |
         for last, each in inner:
             assert isinstance(each, Command), "groups hold commands that have a manual"
             yield (name, last), each
+
+
+def _help_alone(group: click.Group, ctx: click.Context, args: list[str]) -> None:
+    """Who calls nothing but a group gets its help as it is, and not as a complaint in one line."""
+    if not args and not group.invoke_without_command and not ctx.resilient_parsing:
+        click.echo(ctx.get_help(), err=True)
+        ctx.exit(2)
 
 
 def _refuse_unknown(ctx: click.Context, name: str, known: Collection[str]) -> None:

@@ -46,11 +46,12 @@ def command() -> None:
 @click.option("--user", help="The user name to expect (default: NAME).")
 @click.option("--debug", is_flag=True, help="Tell more on standard error.")
 def swift_auth(name: str, host: str, port: int, user: str | None, debug: bool) -> None:
-    """Answer Swift v1 sign-ins with the stored sign-in of the remote NAME, which is of type hubic.
+    """Answer Swift v1 sign-ins, for other programs.
 
-    Duplicity, python-swiftclient, rclone and any other Swift client then use the same account. They need the password
-    that `serve_password` of the remote says, as a setting or wherever secrets may be. Only the sign-in passes through
-    here; it stops at SIGTERM or SIGINT.
+    It does so with the stored sign-in of the remote NAME, which is of type hubic. Duplicity,
+    python-swiftclient, rclone and any other Swift client then use the same account. They need the password that
+    `serve_password` of the remote says, as a setting or wherever secrets may be. Only the sign-in passes through here;
+    it stops at SIGTERM or SIGINT.
     """
     remote = load_config().remote(name)
     if remote.type != _TYPE:

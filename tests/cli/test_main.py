@@ -48,6 +48,14 @@ def test_the_help_lists_every_command_in_whole_sentences() -> None:
     assert "..." not in output.partition("Commands:")[2].partition("Examples:")[0]
 
 
+@pytest.mark.parametrize("words", [(), ("remote",), ("serve",)])
+def test_groups_alone_show_their_help(world: World, words: tuple[str, ...]) -> None:
+    done = world.run(*words)
+    assert (done.returncode, done.stdout) == (2, "")
+    assert "\nCommands:\n" in done.stderr
+    assert not done.stderr.startswith("cloudfs:")
+
+
 def test_the_help_of_mount_documents_every_option() -> None:
     output = CliRunner().invoke(cli, ["mount", "--help"]).output
     for word in WORDS:
