@@ -124,7 +124,8 @@ class HttpClient:
         self, connection: Connection, request: Request, target: str, limit: int, into: Sink | None
     ) -> Answer:
         try:
-            answer = await connection.exchange(request, target, limit, into, self._timeouts.quiet)
+            quiet = self._timeouts.quiet if request.quiet is None else request.quiet
+            answer = await connection.exchange(request, target, limit, into, quiet)
         except BaseException:
             connection.close()
             raise

@@ -54,7 +54,8 @@ class Request:
 
     Header values are text, and leave as UTF-8. Neither ``headers`` nor ``url`` is ever in a message or a ``repr``,
     because they may hold secrets; ``what`` is how logs and errors call the request. ``repeatable`` is for a POST of
-    which the server makes the same if it comes twice.
+    which the server makes the same if it comes twice. ``quiet`` is for how many seconds the server may say nothing, if
+    that is not what all requests are given.
     """
 
     method: str
@@ -63,6 +64,7 @@ class Request:
     body: bytes | Body = field(default=b"", repr=False)
     what: str = ""
     repeatable: bool = False
+    quiet: float | None = None
 
     @property
     def size(self) -> int:

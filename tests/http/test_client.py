@@ -162,6 +162,10 @@ async def test_silence_is_waited_for_only_so_long(autojump_clock: trio.testing.M
     async with serving(say_nothing) as server:
         with pytest.raises(Unavailable, match="in time"):
             await impatient.send(Request("GET", server.url))
+        began = trio.current_time()
+        with pytest.raises(Unavailable, match="in time"):
+            await impatient.send(Request("GET", server.url, quiet=2))
+        assert trio.current_time() - began < 4
 
 
 async def test_nobody_there(client: HttpClient) -> None:

@@ -18,6 +18,8 @@ from cloudfs.http.refusals import refusal
 from cloudfs.stores.swift.names import MAX_NAME, quoted
 
 _log = logging.getLogger(__name__)
+_READ_QUIET = 20.0
+"""Seconds: somebody waits for what is read, and what a server has to think about are changes."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -82,7 +84,8 @@ class SwiftAccount:
             url = f"{url}?{urlencode(query)}" if query else url
             sent = {**(headers or {}), "X-Auth-Token": access.token}
             # A POST of Swift's replaces attributes, or deletes what is there: twice is once.
-            return Request(method, url, sent, body, what=path or "account", repeatable=True)
+            quiet = None if into is None else _READ_QUIET
+            return Request(method, url, sent, body, what=path or "account", repeatable=True, quiet=quiet)
 
         access = await self._auth.access()
         answer = await self._calls.send(signed(access), limit=limit, into=into)

@@ -21,6 +21,8 @@ _RESENDS = 3
 _RESUMES = 5
 """Attempts to read that bring nothing at all before we give up."""
 _RESUME_PAUSE = 0.2
+_FRUITLESS_SECONDS = 45.0
+"""After so long without a byte no other attempt begins."""
 
 Row = dict[str, Any]
 
@@ -117,14 +119,17 @@ class SwiftContainer:
         `VersionMismatch`, `NotFound`, `BrokenAnswer`.
         """
         content = bytearray()
-        fruitless = 0
+        fruitless, fruitful = 0, trio.current_time()
         while len(content) < stop - start:
             had = len(content)
             try:
                 await self._get_on(name, etag, start, stop, content)
             except Unavailable:
-                fruitless = fruitless + 1 if len(content) == had else 0
-                if fruitless >= _RESUMES:
+                if len(content) > had:
+                    fruitless, fruitful = 0, trio.current_time()
+                else:
+                    fruitless += 1
+                if fruitless >= _RESUMES or trio.current_time() - fruitful > _FRUITLESS_SECONDS:
                     raise
                 await trio.sleep(_RESUME_PAUSE * 2**fruitless)
         return bytes(content)
