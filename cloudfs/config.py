@@ -27,7 +27,13 @@ SITE_FILE = Path("/etc/cloudfs/config.toml")
 _NAME = re.compile(r"[A-Za-z0-9_][A-Za-z0-9_.-]*")
 _SECRETS = frozenset(
     {"key", "password", "client_secret", "token"}
-    | {setting.name for kind in STORE_TYPES.values() for setting in kind.settings if setting.kind is Kind.SECRET}
+    | {
+        key
+        for kind in STORE_TYPES.values()
+        for setting in kind.settings
+        if setting.kind is Kind.SECRET
+        for key in (setting.name, *setting.aliases)
+    }
 )
 
 
@@ -279,7 +285,12 @@ def _remote(file: Path, name: str, value: object) -> Remote:
     _check_keys(file, f"{place}.", settings, ["type", *known])
     _check_once(file, place, settings, STORE_TYPES[kind])
     return Remote(
-        name, kind, {key: _setting(file, f"{place}.{key}", known[key], key, settings[key]) for key in settings}
+        name,
+        kind,
+        {
+            known[key].canonical(key): _setting(file, f"{place}.{key}", known[key], key, settings[key])
+            for key in settings
+        },
     )
 
 
@@ -291,11 +302,12 @@ def _setting(file: Path, place: str, setting: Setting, key: str, value: object) 
 
 
 def _check_once(file: Path, place: str, settings: Iterable[str], kind: StoreType) -> None:
-    """A secret that is said twice would be used from one place, and changed in the other."""
+    """What is said twice would be used from one place, and changed in the other."""
     for setting in kind.settings:
         said = [key for key in setting.keys if key in settings]
         if len(said) > 1:
-            raise UsageError(f"{file}: {place}: {' and '.join(said)} are two places for one secret; keep one of them")
+            what = "secret" if setting.kind is Kind.SECRET else "setting"
+            raise UsageError(f"{file}: {place}: {' and '.join(said)} are two places for one {what}; keep one of them")
 
 
 def _from_environment(setting: Setting, variable: str, text: str) -> Value:

@@ -38,6 +38,7 @@ class Setting:
     ``help`` is one or more sentences of Markdown. ``default`` is used where nothing is said; None if there is no
     sensible one. ``environment`` names variables that are asked, in this order, when the file does not say it.
     ``choices``, if any, are all that a text may be. ``usual`` ones are not required, but asked for on a terminal.
+    ``aliases`` are the keys by which other programs of the same provider know it.
     """
 
     name: str
@@ -48,17 +49,22 @@ class Setting:
     environment: tuple[str, ...] = ()
     choices: tuple[str, ...] = ()
     usual: bool = False
+    aliases: tuple[str, ...] = ()
 
     @property
     def keys(self) -> tuple[str, ...]:
         """The keys under which it may stand in the file: at most one of them."""
         if self.kind is Kind.SECRET:
-            return self.name, f"{self.name}_file", f"{self.name}_command"
-        return (self.name,)
+            return self.name, f"{self.name}_file", f"{self.name}_command", *self.aliases
+        return (self.name, *self.aliases)
+
+    def canonical(self, key: str) -> str:
+        """The key itself, or for an alias the one that is ours."""
+        return self.name if key in self.aliases else key
 
     def check(self, key: str, value: object) -> Value:
         """``value`` as TOML gave it for ``key``, as the program uses it. `ValueError` that says what is needed."""
-        if key != self.name:
+        if self.canonical(key) != self.name:
             return _location(key, _text(value))
         checked = _CHECKS[self.kind](value)
         if self.choices and checked not in self.choices:

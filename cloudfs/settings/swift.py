@@ -1,4 +1,7 @@
-"""Settings of ``type = "swift"``. The names of the OpenStack tools (``OS_*``, ``ST_*``, clouds.yaml) are known too."""
+"""Settings of ``type = "swift"``. The names of the OpenStack tools (``OS_*``, ``ST_*``, clouds.yaml) are known too.
+
+The aliases are the keys of ``clouds.yaml``, so that what is in one can be copied.
+"""
 
 from __future__ import annotations
 
@@ -23,23 +26,48 @@ SWIFT = StoreType(
             "user",
             "Who signs in; for TempAuth that is `account:user`.",
             environment=("OS_USERNAME", "ST_USER"),
+            aliases=("username",),
             usual=True,
         ),
-        Setting("key", "The key or password.", Kind.SECRET, environment=("OS_PASSWORD", "ST_KEY"), usual=True),
+        Setting(
+            "key",
+            "The key or password.",
+            Kind.SECRET,
+            environment=("OS_PASSWORD", "ST_KEY", "OS_APPLICATION_CREDENTIAL_SECRET"),
+            aliases=("password", "application_credential_secret"),
+            usual=True,
+        ),
         Setting("user_id", "Keystone v3: the user by id, without a domain.", environment=("OS_USER_ID",)),
-        Setting("user_domain", "Keystone v3: the user's domain.", environment=("OS_USER_DOMAIN_NAME",)),
+        Setting(
+            "user_domain",
+            "Keystone v3: the user's domain, by name or id.",
+            environment=("OS_USER_DOMAIN_NAME", "OS_USER_DOMAIN_ID"),
+            aliases=("user_domain_name", "user_domain_id"),
+        ),
         Setting(
             "project",
             "Keystone: the project (tenant).",
             environment=("OS_PROJECT_NAME", "OS_TENANT_NAME"),
+            aliases=("project_name", "tenant_name"),
             usual=True,
         ),
-        Setting("project_id", "Keystone: the project by id.", environment=("OS_PROJECT_ID", "OS_TENANT_ID")),
-        Setting("project_domain", "Keystone v3: the project's domain.", environment=("OS_PROJECT_DOMAIN_NAME",)),
+        Setting(
+            "project_id",
+            "Keystone: the project by id.",
+            environment=("OS_PROJECT_ID", "OS_TENANT_ID"),
+            aliases=("tenant_id",),
+        ),
+        Setting(
+            "project_domain",
+            "Keystone v3: the project's domain, by name or id.",
+            environment=("OS_PROJECT_DOMAIN_NAME", "OS_PROJECT_DOMAIN_ID"),
+            aliases=("project_domain_name", "project_domain_id"),
+        ),
         Setting(
             "domain",
             "Keystone v3: the domain of both. Without any it is `Default`.",
             environment=("OS_DOMAIN_NAME", "OS_DEFAULT_DOMAIN"),
+            aliases=("domain_name", "default_domain"),
         ),
         Setting(
             "application_credential_id",
@@ -51,7 +79,9 @@ SWIFT = StoreType(
             "The same by name, together with `user` or `user_id`.",
             environment=("OS_APPLICATION_CREDENTIAL_NAME",),
         ),
-        Setting("region", "Keystone: which of the regions.", environment=("OS_REGION_NAME",)),
+        Setting(
+            "region", "Keystone: which of the regions.", environment=("OS_REGION_NAME",), aliases=("region_name",)
+        ),
         Setting(
             "interface",
             "Keystone: which of the endpoints.",
@@ -72,7 +102,12 @@ SWIFT = StoreType(
             default=SEGMENT_SIZE,
         ),
         Setting("connections", "Requests in flight at once, for the whole account.", Kind.NUMBER, default=32),
-        Setting("ca_file", "Certificates (PEM) to trust instead of the machine's.", Kind.TEXT),
+        Setting(
+            "ca_file",
+            "Certificates (PEM) to trust instead of the machine's.",
+            environment=("OS_CACERT",),
+            aliases=("cacert",),
+        ),
         Setting("tls_verify", "`false` trusts any server, and says so loudly.", Kind.SWITCH, default=True),
     ),
 )

@@ -118,7 +118,7 @@ def test_a_key_that_is_no_longer_right(keyed: Mount, site: Site, key_file: Path,
     def is_back() -> bool:
         """It would be, after a while, by itself."""
         keyed.succeed("retry", str(keyed.path))
-        return keyed.status()["state"] == "online"
+        return bool(keyed.status()["state"] == "online")
 
     eventually(is_back)
     keyed.wait()
