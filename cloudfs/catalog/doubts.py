@@ -54,6 +54,12 @@ class Doubts:
         """Whether something unseen may be in this place."""
         return self._places[directory, name] > 0
 
+    def holder(self, directory: int, name: bytes) -> LinkId | None:
+        """The name of which something unseen may be in this place."""
+        if not self.at(directory, name):
+            return None
+        return next(doubt.link for doubt in self._known.values() if (doubt.parent, doubt.name) == (directory, name))
+
     def inside(self, directory: int) -> LinkId | None:
         """Some name of which something unseen may be in a directory's actual place."""
         return next((doubt.link for doubt in self._known.values() if doubt.parent == directory), None)

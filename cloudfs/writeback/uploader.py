@@ -204,7 +204,7 @@ class Uploader:
         if quiet > 0 and not self._cannot_wait(link):
             self._catalog.pending.defer(link_id, time.time_ns() + int(quiet * 1e9))
             return False
-        doubted = self._doubted_above(link)
+        doubted = self._doubted_above(link) or self._doubted_there(link)
         if doubted is not None:
             self._wait(link, doubted)
             return False
@@ -255,6 +255,14 @@ class Uploader:
             return None
         above = (ino for start in (link.at_parent, link.parent) for ino in links.actual_ancestors(start or 0))
         return next((found for ino in above if doubts.get(found := links.directory(ino).id) is not None), None)
+
+    def _doubted_there(self, link: Link) -> LinkId | None:
+        """Another name, of which something may be where this one is to go, and nobody has seen it."""
+        doubts = self._catalog.doubts
+        if link.parent is None or link.name is None or doubts.get(link.id) is not None:
+            return None
+        holder = doubts.holder(link.parent, link.name)
+        return None if holder == link.id else holder
 
     def _plan(self, link: Link) -> Action:
         facts = self._facts(link)

@@ -11,6 +11,7 @@ from cloudfs.stores.memory.store import EVERYTHING, MemoryStore
 from cloudfs.stores.memory.tree import MemoryTree
 from cloudfs.stores.sparse import ALGORITHM
 from cloudfs.vfs.attributes import Change
+from cloudfs.vfs.namespace import EXCHANGE
 from tests.writeback.rig import FIFO, SYMLINK, Rig
 from tests.writeback.views import left_over, mount_view, store_view
 
@@ -140,6 +141,18 @@ async def test_of_a_put_of_what_was_deleted_since(rig: Rig, tree: MemoryTree) ->
     await _send_once(rig)
     await rig.unlink(b"a")
     assert await agreed(rig, tree) == []
+
+
+async def test_of_a_new_directory_whose_place_is_another_ones_since(rig: Rig, tree: MemoryTree) -> None:
+    await rig.mkdir(b"a")
+    await rig.create(b"b", b"data")
+    await rig.drain()
+    await rig.mkdir(b"a/b")
+    rig.plan.add("make_directory", LoseAnswer())
+    await _send_once(rig)
+    await rig.rename(b"a/b", b"b", EXCHANGE)
+    assert await agreed(rig, tree) == [b"a", b"a/b", b"b"]
+    assert await rig.read(b"a/b") == b"data"
 
 
 async def test_of_a_put_of_what_was_renamed_since(rig: Rig, tree: MemoryTree) -> None:
