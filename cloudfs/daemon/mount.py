@@ -18,6 +18,7 @@ from cloudfs.daemon.control import ControlServer
 from cloudfs.daemon.crash import CrashPoints
 from cloudfs.daemon.ending import Ending
 from cloudfs.daemon.lock import locked
+from cloudfs.daemon.memory import give_back_large_buffers
 from cloudfs.daemon.mountinfo import mounted_at, read_mounts
 from cloudfs.daemon.notify import Notifier
 from cloudfs.daemon.parts import Parts, build, root_attributes, with_attributes
@@ -37,6 +38,7 @@ def serve(request: MountRequest, ready: Callable[[], None]) -> None:
         # What was imported lives for ever, and requests leave little behind: collecting seldom saves CPU.
         gc.freeze()
         _allow_many_files()
+        give_back_large_buffers()
         gc.set_threshold(20_000, 20, 50)
         trio.run(_serve, request, ready)
 
