@@ -46,7 +46,8 @@ def test_what_was_written_is_there(
     mount.forget_everything()
     mount.start()
     assert difference(look(tree, times=False), look(mount.path, times=False)) == []
-    assert onedrive.control("counts", "GET")["happened"], "nothing went wrong, so nothing was tried"
+    counts = onedrive.control("counts", "GET")
+    assert counts["happened"] or ("batches" in kind and counts["requests"].get("batched parts", 0) < 3)
     assert mount.status()["parked"] == []
 
 
