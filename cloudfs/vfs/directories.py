@@ -143,11 +143,13 @@ class Directories:
 
     async def learn_root(self) -> None:
         """Take the attributes of the root from the store, the first time; without an answer the defaults stay."""
-        with trio.move_on_after(_REFRESH_PATIENCE):
+        with trio.move_on_after(_REFRESH_PATIENCE) as waiting:
             try:
                 await self._ask_for_root()
             except StoreError as error:
                 self._health.failed(error)
+        if waiting.cancelled_caught:
+            self._health.failed(Unavailable(f"the store has not answered for {_REFRESH_PATIENCE:g} s"))
 
     async def learn_root_later(self) -> None:
         """The same without a time limit, for a mount that began while the store was away."""

@@ -100,7 +100,7 @@ def test_a_sign_in_that_ended_before_the_mount(
     for what in ("refresh", "swift"):
         hubic.control("expire", tokens=what)
     mount.start()
-    assert mount.status()["state"] == "sign-in required"
+    eventually(lambda: mount.status()["state"] == "sign-in required")
     assert os.listdir(mount.path) == ["before"]
     (mount.path / "meanwhile").write_bytes(OTHER)
     log_in(mount)

@@ -77,7 +77,7 @@ def test_a_token_that_was_revoked_before_the_mount(mounting: Callable[..., Mount
     mount.umount()
     service.control("revoke")
     mount.start()
-    assert mount.status()["state"] == "sign-in required"
+    eventually(lambda: mount.status()["state"] == "sign-in required")
     assert os.listdir(mount.path) == ["before"]
     (mount.path / "meanwhile").write_bytes(OTHER)
     log_in(mount)
