@@ -240,7 +240,8 @@ class Rig:
     async def _finish_work(self) -> None:
         """What was stored is put away, in a thread that does not know of virtual time."""
         while self.uploader.is_working():
-            await self.uploader.progressed()
+            with trio.move_on_after(1):
+                await self.uploader.progressed()
 
     def pending(self) -> list[Link]:
         """The rows that the uploader has still to deal with."""
