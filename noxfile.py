@@ -19,7 +19,7 @@ nox.options.error_on_missing_interpreters = False
 
 TOOLS = Path(sys.executable).parent
 NEEDS_A_MOUNT = ("tests/mount", "tests/crash", "tests/property")
-NEEDS_A_SERVER = ("tests/stores",)
+NEEDS_A_SERVER = ("tests/stores", "tests/swift")
 WORKERS = ("--numprocesses=2", "--dist=loadfile")
 
 
@@ -78,8 +78,8 @@ def unit(session: nox.Session) -> None:
 
 @nox.session
 def stores(session: nox.Session) -> None:
-    """The conformance suite, against every store."""
-    pytest(session, "tests/stores")
+    """The conformance suite, against every store; and Swift with a mount and with other clients."""
+    pytest(session, "tests/stores", "tests/swift")
 
 
 @nox.session
