@@ -7,8 +7,8 @@ from dataclasses import dataclass
 from pathlib import Path
 
 ACCOUNT, USER, KEY = "test", "tester", "testing"
-OPTIONAL = ("bulk", "slo", "dlo", "symlink", "copy")
-"""Middlewares that a provider may not have."""
+OPTIONAL = ("bulk", "slo", "dlo", "symlink", "copy", "prompt")
+"""Middlewares that a provider may not have. Without ``prompt`` its listings may lag (`swift_filters`)."""
 _PIPELINE = (
     "catch_errors gatekeeper healthcheck proxy-logging cache listing_formats bulk tempurl ratelimit tempauth copy "
     "container-quotas account-quotas slo dlo versioned_writes symlink proxy-logging proxy-server"
@@ -72,6 +72,9 @@ def front_end(directory: Path, port: int, memcached: int, user: str, without: Co
     """The configuration of a proxy server without some of `OPTIONAL`."""
     pipeline = " ".join(name for name in _PIPELINE.split() if name not in without)
     filters = "".join(f"[filter:{name}]\nuse = egg:swift#{egg}\n" for name, egg in _FILTERS.items())
+    if "prompt" in without:
+        pipeline = pipeline.replace("tempauth", "tempauth lag", 1)
+        filters += "[filter:lag]\npaste.filter_factory = tests.servers.swift_filters:lagging_listings\n"
     if "dlo" in without:
         pipeline = pipeline.replace("tempauth", "no-dlo tempauth")
         filters += "[filter:no-dlo]\npaste.filter_factory = tests.servers.swift_filters:without_dynamic_large_objects\n"

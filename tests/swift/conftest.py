@@ -23,6 +23,12 @@ def site(swift_cluster: SwiftCluster, mount_with: Callable[..., Mount], tmp_path
 
 
 @pytest.fixture
+def lagging_site(swift_cluster: SwiftCluster, mount_with: Callable[..., Mount], tmp_path: Path) -> Site:
+    """As at a provider whose listings show later what has changed."""
+    return Site(Box.make(swift_cluster, ("prompt",)), mount_with, tmp_path)
+
+
+@pytest.fixture
 def bare_site(swift_cluster: SwiftCluster, mount_with: Callable[..., Mount], tmp_path: Path) -> Site:
     """As at a provider that has neither static large objects nor bulk requests."""
     return Site(Box.make(swift_cluster, ("slo", "bulk", "symlink")), mount_with, tmp_path)
