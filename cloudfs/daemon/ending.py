@@ -134,6 +134,8 @@ class Ending:
 
         Until the client has its answer, or goes away, the driver stores what was written at the last moment.
         """
+        if not self._clients:
+            self._no_client = trio.Event()
         self._clients += 1
         try:
             await report({"unmount": True})

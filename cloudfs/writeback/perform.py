@@ -167,7 +167,9 @@ class Performer:
         content, attrs = node.content, node.attrs
         attributes = node.attributes(self._catalog.xattrs.all(link.ino))
         place = self._record.place(link, action.replaces)
-        sending = Sending(self._catalog.links.path(link), node.size, 0, self._catalog, link.id, content, self.meter.add)
+        ahead = sum(sent.stop - sent.start for sent in self._catalog.pieces.of_inode(link.ino))
+        path = self._catalog.links.path(link)
+        sending = Sending(path, node.size, ahead, self._catalog, link.id, content, self.meter.add)
         with self._sources.open(node) as source:
             self.sending[link.id] = sending
             try:

@@ -150,9 +150,13 @@ def test_units_are_what_systemd_understands(tmp_path: Path, program: Path, kind:
     root = tmp_path / "root"
     assert install(root, "--program", program, "--prefix", prefix).returncode == 0
     shutil.copytree(root / str(prefix).lstrip("/"), prefix)
+    places = {
+        "SYSTEMD_UNIT_PATH": f"{prefix}/lib/systemd/{kind}:/lib/systemd/{kind}",
+        "XDG_RUNTIME_DIR": str(tmp_path),  # units of a user are for somebody who has one
+    }
     done = subprocess.run(
         ["systemd-analyze", "verify", f"--{kind}", "--recursive-errors=no", "--man=no", unit],
-        env={**os.environ, "SYSTEMD_UNIT_PATH": f"{prefix}/lib/systemd/{kind}:/lib/systemd/{kind}"},
+        env={**os.environ, **places},
         capture_output=True,
         text=True,
         timeout=60,

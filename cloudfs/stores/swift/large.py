@@ -108,8 +108,8 @@ class LargeObjects:
 
         async def provide(part: Part) -> list[Segment]:
             if isinstance(part, Piece):
-                provided = [segment_of(part)]
-            elif isinstance(part, Extent):
+                return [segment_of(part)]  # whoever sent it has said so
+            if isinstance(part, Extent):
                 provided = cut(base, part.start, part.stop)
             else:
                 provided = [await self._segments.send(group, source, part.start, part.stop)]
