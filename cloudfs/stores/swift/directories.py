@@ -13,6 +13,7 @@ from cloudfs.stores.parallel import in_parallel
 from cloudfs.stores.swift.attributes import DIRECTORY, foreign_metadata, is_directory_type, object_headers
 from cloudfs.stores.swift.container import Head, SwiftContainer
 from cloudfs.stores.swift.listing import SwiftListing
+from cloudfs.stores.swift.locks import Locks
 from cloudfs.stores.swift.names import Names
 from cloudfs.stores.swift.root import root_headers
 from cloudfs.stores.swift.rows import directory_entry
@@ -34,20 +35,30 @@ class SwiftDirectories:
         self._names = names
         self._listing = listing
         self._seen: dict[bytes, float] = {}
+        self._asking = Locks()
 
     async def require_parent(self, location: Location) -> None:
         """`NotFound` unless the directory that something shall be put into exists."""
-        path = location.parent_path
-        if not path or self._seen.get(path, 0.0) > trio.current_time():
+        parent = Location(location.parent_path)
+        if self._is_there(parent.path):
             return
-        self._seen.pop(path, None)
+        async with self._asking.hold([str(parent)]):  # hundreds of files are put into it at once: one of them asks
+            if not self._is_there(parent.path):
+                await self._require_parent(location, parent)
+
+    def _is_there(self, path: bytes) -> bool:
+        """Without asking anybody."""
+        return not path or self._seen.get(path, 0.0) > trio.current_time()
+
+    async def _require_parent(self, location: Location, parent: Location) -> None:
+        self._seen.pop(parent.path, None)
         try:
-            entry = await self._listing.stat(Location(path))
+            entry = await self._listing.stat(parent)
         except NotFound:
             raise NotFound(f"{location}: there is no such directory") from None
         if not entry.is_directory:
             raise NotFound(f"{location}: its parent is not a directory")
-        self._remember(path)
+        self._remember(parent.path)
 
     async def make(self, location: Location, attributes: Attributes) -> Entry:
         if not location.path:
