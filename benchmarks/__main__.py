@@ -11,17 +11,20 @@ does not finish in time is given up. Prints Markdown: docs/explanation/performan
 from __future__ import annotations
 
 import argparse
+import contextlib
+import datetime
 import json
 import signal
 import sys
 import tempfile
 import time
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass
 from pathlib import Path
 
 from benchmarks import growth, targets
 from benchmarks.entrants import DEFAULT, ENTRANTS
+from benchmarks.page import with_tables
 from benchmarks.results import SUBJECT, Measurement, Table, machine
 from benchmarks.sources import Sizes
 from benchmarks.tournament import Rules, compete, tracks, turns
@@ -37,6 +40,13 @@ class Scale:
     near: Sizes
     far: Sizes
     growth: Sequence[int]
+
+    def describe(self) -> str:
+        big, far = self.near.big >> 20, self.far.big >> 20
+        return (
+            f"The tree has {self.near.tree:,} files, the large directory {self.near.names:,} names, and the big file"
+            f" {big} MiB ({far} MiB on the far line)."
+        )
 
 
 WHOLE = Scale(14.0, 45.0, Sizes(512 << 20, 2_450, 100_000), Sizes(256 << 20, 2_450, 0), growth.SIZES)
@@ -58,58 +68,76 @@ def parse(arguments: Sequence[str] | None) -> argparse.Namespace:
     add("--patience", type=float, metavar="SECONDS", help="how long one work may take (45; quick: 15)")
     add("--place", type=Path, metavar="DIRECTORY", help="where 5 GB are free (TMPDIR)")
     add("--json", type=Path, metavar="FILE", help="write everything that was measured there")
+    add("--page", type=Path, metavar="FILE", help="put the tables into this page, between the comments that name them")
     add("--svg", type=Path, metavar="FILE", help="draw it there")
     return parser.parse_args(arguments)
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
     options = parse(arguments)
-    # Whoever ends this wants everything unmounted all the same.
+    # Whoever ends this early gets what was measured so far, and everything unmounted.
     signal.signal(signal.SIGTERM, signal.default_int_handler)
     scale = QUICK if options.quick else WHOLE
     deadline = time.monotonic() + 60 * (options.minutes or scale.minutes)
-    before = machine()
     try:
         rules = Rules(chosen(options.works), options.rounds, deadline, options.patience or scale.patience)
     except ValueError as error:
         print(error, file=sys.stderr)
         return 2
+    before = machine()
     sizes: list[growth.Growth] = []
     measured: list[Measurement] = []
+    with contextlib.suppress(KeyboardInterrupt):
+        measure(options, scale, rules, sizes, measured)
+    found = tables(Table(measured), sizes, scale, before | {"load at the end": machine()["load"]})
+    print("\n\n".join(found.values()))
+    if options.json:
+        result = {"machine": before, "measured": [asdict(each) for each in measured]}
+        options.json.write_text(json.dumps(result | {"growth": [asdict(each) for each in sizes]}, indent=1) + "\n")
+    if options.page:
+        options.page.write_text(with_tables(options.page.read_text(), found))
+    if options.svg:
+        from benchmarks.plot import draw  # matplotlib, which nothing else needs
+
+        draw(Table(measured), options.svg)
+    return 0
+
+
+def measure(
+    options: argparse.Namespace,
+    scale: Scale,
+    rules: Rules,
+    sizes: list[growth.Growth],
+    measured: list[Measurement],
+) -> None:
+    """Add to the lists what was measured, as soon as it is."""
     with tempfile.TemporaryDirectory(prefix="cloudfs-bench-", dir=options.place and options.place.resolve()) as own:
         place = Path(own)
         if "growth" in options.parts:
             sizes += growth.measure_all(scale.growth, place)
-        lines = {line: sizes for line, part, sizes in _lines(scale) if part in options.parts}
+        lines = {line: size for line, part, size in _lines(scale) if part in options.parts}
         if lines:
             with tracks(lines, place) as found:
                 measured += compete(turns(list(lines), options.systems), found, rules, place)
-    table = Table(measured)
-    print(report(table, sizes, scale))
-    if options.json:
-        result = {"machine": before, "measured": [asdict(each) for each in measured]}
-        options.json.write_text(json.dumps(result | {"growth": [asdict(each) for each in sizes]}, indent=1) + "\n")
-    if options.svg:
-        from benchmarks.plot import draw  # matplotlib, which nothing else needs
-
-        draw(table, options.svg)
-    return 0
 
 
 def _lines(scale: Scale) -> Sequence[tuple[str, str, Sizes]]:
     return [(targets.NEAR, "loopback", scale.near), (targets.FAR, "far", scale.far)]
 
 
-def report(table: Table, sizes: Sequence[growth.Growth], scale: Scale) -> str:
-    """All there is to say, in Markdown."""
-    parts = [", ".join(f"{key} {value}" for key, value in machine().items())]
+def tables(table: Table, sizes: Sequence[growth.Growth], scale: Scale, before: Mapping[str, object]) -> dict[str, str]:
+    """All there is to say, in Markdown, by what it is about. ``before``: the machine when it began."""
+    where = ", ".join(f"{key} {value}" for key, value in before.items())
+    measured = f"Measured on {datetime.date.today()}: {where}."
+    found = {}
     if table.medians:
         ours = [medians[SUBJECT].peak_bytes for medians in table.medians.values() if SUBJECT in medians]
         peak = max([*ours, *(size.peak_bytes for size in sizes)], default=0)
-        parts += [targets.markdown(targets.judge(table, scale.far.big), peak), table.summary(), table.markdown()]
+        judged = targets.markdown(targets.judge(table, scale.far.big), peak)
+        found["results"] = "\n\n".join([measured, scale.describe(), judged, table.summary(), table.markdown()])
     if sizes:
-        parts.append(growth.markdown(sizes))
-    return "\n\n".join(parts)
+        found["growth"] = f"{measured}\n\n{growth.markdown(sizes)}"
+    return found
 
 
 if __name__ == "__main__":

@@ -41,4 +41,4 @@ def test_the_lines_limit_is_the_time_its_bytes_take() -> None:
 
 
 def test_memory_is_a_target_too() -> None:
-    assert markdown([], 200 << 20).splitlines()[-1] == "| **no** | all | all | 150 | MiB of memory | 200 |"
+    assert markdown([], 200_000_000).splitlines()[-1] == "| **no** | all | all | 150 | MB of memory | 200 |"
