@@ -202,9 +202,11 @@ class Pending:
         """Something is to be done for a name that was settled."""
         self._execute("UPDATE links SET pending = ? WHERE id = ?", (due_ns, link))
 
-    def failed(self, link: LinkId, due_ns: int, reason: str, *, parked: bool) -> None:
+    def failed(self, link: LinkId, due_ns: int, reason: str, *, parked: bool, away: bool = False) -> None:
+        """``away``: the store answers nobody, which is not held against this name when it is back."""
+        attempts = "max(attempts, 1)" if away else "attempts + 1"
         self._execute(
-            "UPDATE links SET pending = ?, attempts = attempts + 1, reason = ?, parked = ? WHERE id = ?"
+            f"UPDATE links SET pending = ?, attempts = {attempts}, reason = ?, parked = ? WHERE id = ?"
             " AND pending IS NOT NULL",
             (due_ns, reason, int(parked), link),
         )

@@ -369,7 +369,8 @@ class Uploader:
             _log.warning("%s: not stored yet: %s%s", where, error, " (parked)" if parked else "")
         if isinstance(error, StoreError) and not isinstance(error, BrokenAnswer):
             self._health.failed(error)  # a broken answer is about this file, and says that the store is there
-        self._catalog.pending.failed(link_id, time.time_ns() + int(wait * 1e9), str(error), parked=parked)
+        due = time.time_ns() + int(wait * 1e9)
+        self._catalog.pending.failed(link_id, due, str(error), parked=parked, away=general)
 
     def _rest(self, error: CloudfsError) -> float:
         """The store answers nobody: leave it alone for a while, with everything. Returns for how long, in seconds."""

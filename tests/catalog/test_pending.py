@@ -251,6 +251,16 @@ def test_how_one_file_stands(catalog: Catalog, maker: Maker) -> None:
     assert catalog.pending.failure_of(link.ino, away=False) == ""
 
 
+def test_a_store_that_is_away_is_not_held_against_a_file(catalog: Catalog, maker: Maker) -> None:
+    """Somebody else may find out that it is back, before this file is tried again."""
+    link = maker.new(b"a")
+    for _ in range(10):
+        with catalog:
+            catalog.pending.failed(link.id, NOW, "no network", parked=False, away=True)
+    assert catalog.pending.failure_of(link.ino, away=False) == ""
+    assert catalog.pending.standing(link.ino).condition == Condition.FAILING
+
+
 def test_a_store_that_is_back_counts_from_nothing(catalog: Catalog, maker: Maker) -> None:
     link = maker.new(b"a")
     for _ in range(5):
