@@ -43,7 +43,7 @@ def test_the_table_has_ratios_before_seconds() -> None:
         ]
     )
     assert table.markdown().splitlines()[3] == (
-        "| near | tar | cloudfs | 2.00 | 0.50 | 0.50 |  | 2.00 | +1.00 | 10 | 1.0 | 0.25 | 0.50 | 64 | 1 |"
+        "| near | tar | cloudfs | 2.00 | 1.00 | 0.50 | 0.50 |  | 2.00 | +1.00 | 10 | 1.0 | 0.25 | 0.50 | 64 | 1 |"
     )
 
 
