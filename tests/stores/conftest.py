@@ -17,9 +17,11 @@ from cloudfs.stores.memory.store import EVERYTHING, MemoryStore
 from cloudfs.stores.memory.tree import MemoryTree
 from cloudfs.stores.sparse import ALGORITHM
 from cloudfs.types import Attributes
+from tests.emulators.onedrive.mischief import misbehave
 from tests.emulators.running import Running, running
 from tests.servers.swift import SwiftCluster
 from tests.stores.conformance.bench import Bench
+from tests.stores.insistent import Insistent
 from tests.stores.onedrive import Account
 from tests.stores.swift import Box
 from tests.stores.ubuntuone import Folder
@@ -119,10 +121,27 @@ AT_ONEDRIVE: Mapping[str, Callable[[Running], Bench]] = {
 }
 
 
+IN_TROUBLE = "onedrive-in-trouble"
+
+
+def onedrive_in_trouble(emulator: Running) -> Bench:
+    """Where now and then everything goes wrong that has been seen to go wrong, and the caller does not give up."""
+    account = Account.make(emulator)
+    misbehave(emulator, "500, 502, 504", "busy parts of batches", "lost answers", "broken connections")
+    misbehave(emulator, "partial acceptance", "empty final bodies", "sessions that end", "short downloads")
+    return Bench.of(lambda: Insistent(AttributesStore(account.store(), nobody)), STRIDE)
+
+
 @pytest.fixture(scope="session")
 def onedrive_emulator(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Running]:
     """One for all tests: each makes itself an account."""
     with running("onedrive", tmp_path_factory.mktemp("onedrive")) as emulator:
+        yield emulator
+
+
+@pytest.fixture(scope="session")
+def onedrive_emulator_in_trouble(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Running]:
+    with running("onedrive", tmp_path_factory.mktemp("onedrive-in-trouble")) as emulator:
         yield emulator
 
 
@@ -168,9 +187,15 @@ AT_SWIFT: Mapping[str, Callable[[SwiftCluster], Bench]] = {
 }
 
 
-@pytest.fixture(params=[*STORES, *AT_ONEDRIVE, *AT_UBUNTUONE, *AT_SWIFT])
+@pytest.fixture(params=[*STORES, *AT_ONEDRIVE, IN_TROUBLE, *AT_UBUNTUONE, *AT_SWIFT])
 def bench(request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[Bench]:
-    if request.param in AT_ONEDRIVE:
+    if request.param == IN_TROUBLE:
+        if request.path.name == "test_interruption.py":
+            pytest.skip("takes minutes, and is tried without trouble")
+        emulator = request.getfixturevalue("onedrive_emulator_in_trouble")
+        emulator.control("trouble", "DELETE")
+        made = onedrive_in_trouble(emulator)
+    elif request.param in AT_ONEDRIVE:
         made = AT_ONEDRIVE[request.param](request.getfixturevalue("onedrive_emulator"))
     elif request.param in AT_SWIFT:
         made = AT_SWIFT[request.param](request.getfixturevalue("swift_cluster"))

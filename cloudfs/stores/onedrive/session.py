@@ -83,7 +83,10 @@ class SessionUpload:
         begin: Callable[[], Awaitable[Json]],
         before_last: Callable[[], Awaitable[None]],
         fragment: int,
+        told: int = 0,
     ) -> None:
+        """``told`` bytes have been reported already, as they were sent in a session that is lost."""
+        self.told = told
         self._calls = calls
         self._source = source
         self._transfer = transfer
@@ -93,7 +96,7 @@ class SessionUpload:
         self._fragment = fragment
         self._hasher = QuickXor()
         self._hashed = 0
-        self._told = 0
+        self._reached = 0
         self._left = False
         """Whether the last byte has been on its way."""
         self._session = Session("", "", 0)
@@ -225,13 +228,14 @@ class SessionUpload:
         return self._fail(answer)
 
     def _tell(self, position: int) -> None:
-        if position > self._told:
-            self._transfer.advance(position - self._told)
-            self._told = position
+        self._reached = position
+        if position > self.told:
+            self._transfer.advance(position - self.told)
+            self.told = position
 
     def _is_at_end(self) -> bool:
         """Whether the last fragment has been on its way."""
-        return self._told == self._source.size or self._left
+        return self._reached == self._source.size or self._left
 
     def _fail(self, answer: Answer) -> int:
         error: StoreError = refusal(Ask("PUT", "", what="an upload"), Reply(answer.status, _json(answer)))

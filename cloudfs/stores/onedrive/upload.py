@@ -197,10 +197,10 @@ class Uploads:
         async def begin() -> Json:
             return settled(ask, await self._drive.graph.send(ask))
 
-        lost = False
+        lost, told = False, 0
         while True:
             upload = SessionUpload(
-                self._drive.graph.calls, source, transfer, address, begin, before_last, self._fragment
+                self._drive.graph.calls, source, transfer, address, begin, before_last, self._fragment, told
             )
             try:
                 row = await upload.run()
@@ -211,7 +211,7 @@ class Uploads:
                     return found
                 if lost:
                     raise BrokenAnswer(f"{location}: OneDrive lost the upload") from None
-                lost = True
+                lost, told = True, upload.told
                 continue
             item = await self._checked(location, item, old, await upload.digest(), source.size)
             return await self.set_time(item, mtime_ns, what)
