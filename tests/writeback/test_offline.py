@@ -2,18 +2,25 @@
 
 from __future__ import annotations
 
+import stat
+from pathlib import Path
+
 import pytest
 import trio
 
 from cloudfs.errors import AccessDenied, NameRefused, QuotaExceeded, Unavailable
+from cloudfs.stores.base import Capabilities
 from cloudfs.stores.faults import Refuse, Weather
-from cloudfs.stores.memory.store import MemoryStore
+from cloudfs.stores.memory.store import EVERYTHING, MemoryStore
 from cloudfs.stores.memory.tree import MemoryTree
+from cloudfs.stores.sparse import ALGORITHM
+from cloudfs.vfs.attributes import Change
+from cloudfs.vfs.namespace import EXCHANGE
 from cloudfs.writeback.health import State
-from tests.writeback.rig import Rig
+from tests.writeback.rig import Rig, mounted
 from tests.writeback.views import left_over, mount_view, store_view
 
-pytestmark = pytest.mark.timeout(30)
+pytestmark = pytest.mark.timeout(60)
 
 
 async def _tree(rig: Rig) -> None:
@@ -37,6 +44,71 @@ async def test_what_was_done_without_a_network_is_stored_when_it_is_back(rig: Ri
     assert str(rig.health.state) == "online"
     assert store_view(tree, hard_links=True) == await mount_view(rig)
     assert left_over(rig) == []
+
+
+NIGHTS = {
+    "everything": EVERYTHING,
+    "no moves of directories, no links": Capabilities(server_copy=True, attributes=True, checksum=ALGORITHM),
+    "named by id": Capabilities(stable_identities=True, directory_move=True, attributes=True, checksum=ALGORITHM),
+    "nothing but files": Capabilities(attributes=True, checksum=ALGORITHM),
+}
+
+
+@pytest.mark.parametrize("can", NIGHTS.values(), ids=NIGHTS)
+async def test_a_whole_night_of_backups_without_a_network(tmp_path: Path, store: MemoryStore, tree: MemoryTree) -> None:
+    """What tar, rsync, cp -al, mv and rm do to what was stored before and to what is new."""
+    async with mounted(tmp_path / "first", store, cache_time=600.0) as rig:
+        for number in range(3):
+            await _snapshot(rig, b"day%d" % number, number)
+        await rig.drain()
+        rig.plan.weather = Weather.OFFLINE
+        await _snapshot(rig, b"day3", 3)
+        await _rotate(rig, 4)
+        await rig.rename(b"day3", b"kept")
+        await _snapshot(rig, b"day3", 4)
+        await _remove(rig, b"day0")
+        await rig.rename(b"kept/d/e", b"day1/d/moved")
+        await rig.rename(b"day1/d", b"kept/d", EXCHANGE)
+        await trio.sleep(8 * 3600)
+        wanted = await mount_view(rig)
+        rig.plan.clear()
+        rig.hasten()
+        await rig.drain()
+        assert await mount_view(rig) == wanted
+        assert store_view(tree, hard_links=store.capabilities.hard_links) == wanted
+        await trio.sleep(600)
+        assert left_over(rig) == []
+    async with mounted(tmp_path / "second", store) as rig:
+        assert await mount_view(rig) == wanted
+
+
+async def _snapshot(rig: Rig, name: bytes, number: int) -> None:
+    """As rsync writes it: under temporary names, the times of directories last."""
+    for directory in (b"", b"/d", b"/d/e"):
+        await rig.mkdir(name + directory)
+    for file in range(8):
+        directory = [b"/", b"/d/", b"/d/e/"][file % 3]
+        temporary, final = name + directory + b".f%d.X" % file, name + directory + b"f%d" % file
+        await rig.create(temporary, b"%d of %d " % (file, number) * 500)
+        await rig.change(temporary, Change(mode=0o640, mtime_ns=10**18 + file))
+        await rig.rename(temporary, final)
+    await rig.link(name + b"/f0", name + b"/d/again")
+    for directory in (b"/d/e", b"/d", b""):
+        await rig.change(name + directory, Change(mtime_ns=10**18 + number))
+
+
+async def _rotate(rig: Rig, count: int) -> None:
+    """As cp -al and mv do: every file has another name."""
+    for path, row in (await mount_view(rig)).items():
+        if path == b"day%d" % (count - 1) or path.startswith(b"day%d/" % (count - 1)):
+            target = b"linked" + path[4:]
+            await (rig.mkdir(target) if stat.S_ISDIR(row.mode) else rig.link(path, target))
+
+
+async def _remove(rig: Rig, name: bytes) -> None:
+    for path, row in sorted((await mount_view(rig)).items(), reverse=True):
+        if path == name or path.startswith(name + b"/"):
+            await (rig.rmdir(path) if stat.S_ISDIR(row.mode) else rig.unlink(path))
 
 
 async def test_a_store_that_is_away_is_asked_seldom(rig: Rig) -> None:
