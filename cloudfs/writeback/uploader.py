@@ -42,6 +42,8 @@ from cloudfs.writeback.waiting import Waiting
 
 _log = logging.getLogger(__name__)
 _BATCH = 64
+_REFILL = 8
+"""Such a part of the names has to be done before others are looked for, among all those that are under way."""
 _IDLE_NS = 60_000_000_000
 _LOOK_AGAIN_NS = 50_000_000
 _SIGN_IN_RETRY = 30.0
@@ -142,9 +144,10 @@ class Uploader:
 
     def _start_due(self, nursery: trio.Nursery) -> None:
         self._waiting.gone(self._catalog.links.take_dropped())
-        limit = min(self._allowed(), len(self._active) + _BATCH)
-        if len(self._active) >= limit:
+        allowed = self._allowed()
+        if allowed - len(self._active) < max(1, allowed // _REFILL):
             return
+        limit = min(allowed, len(self._active) + _BATCH)
         for link in self._catalog.pending.due(time.time_ns(), limit + _BATCH + len(self._waiting)):
             if len(self._active) >= limit:
                 self._wake.set()  # after whoever waits for the event loop has had his turn
