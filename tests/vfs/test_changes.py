@@ -186,6 +186,28 @@ async def test_directories_are_not_listed_again(knowing: Rig, store: MemoryStore
     assert set(store.calls) == {"changes"}
 
 
+async def test_many_changes_come_in_parts_and_none_is_lost(knowing: Rig, tree: MemoryTree, store: MemoryStore) -> None:
+    """Another client writes more than an answer holds; what this mount has not sent of the same files is kept."""
+    await knowing.write(b"a/one", b"ours, not sent")
+    knowing.plan.weather = Weather.OFFLINE
+    for number in range(2_500):
+        plant(tree, b"b/%d" % number, b"theirs")
+    uproot(tree, b"a/one")
+    uproot(tree, b"a/two")
+    await trio.sleep(POLL + 1)
+    knowing.plan.clear()
+    store.calls.clear()
+    await trio.sleep(POLL + 1)
+    assert store.calls["changes"] >= 3
+    assert store.calls["list"] == 0
+    assert len(await knowing.names(b"b")) == 2_502
+    assert await knowing.names(b"a") == [b"one"]
+    knowing.hasten()
+    await knowing.drain()
+    assert await knowing.read(b"a/one") == b"ours, not sent"
+    assert list(directory(tree, b"a").children) == [b"one"]
+
+
 async def test_a_cursor_that_is_too_old_lists_everything_again(
     knowing: Rig, tree: MemoryTree, store: MemoryStore
 ) -> None:
