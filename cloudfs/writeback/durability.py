@@ -8,13 +8,15 @@ writes it again heals it.
 
 from __future__ import annotations
 
-import contextlib
+import logging
+import sqlite3
 
 import trio
 
 from cloudfs.catalog.catalog import Catalog
 from cloudfs.writeback.staging import Staging
 
+_log = logging.getLogger(__name__)
 INTERVAL = 10.0
 """Seconds between two looks. What was closed before the last one is synced, so most files are stored before that."""
 _BOOT = "boot"
@@ -39,14 +41,16 @@ class Durability:
         """Sync what was closed some seconds ago and is still here, for ever."""
         while True:
             await trio.sleep(INTERVAL)
-            await self.look()
+            try:
+                await self.look()
+            except (OSError, sqlite3.Error) as error:
+                _log.warning("the disk of the state directory is full or broken: %s", error)
 
     async def look(self) -> None:
         """What was sealed before the last look is synced from here on."""
         if self._stagings.awaits_sync():
-            with contextlib.suppress(OSError):
-                await trio.to_thread.run_sync(self._staging.sync_all)
-                self._stagings.synced()
+            await trio.to_thread.run_sync(self._staging.sync_all)
+            self._stagings.synced()
         self._stagings.await_sync()
 
     def finish(self) -> None:
