@@ -6,6 +6,7 @@ a line in `ENTRANTS`.
 
 from __future__ import annotations
 
+import http.client
 import os
 import shutil
 import subprocess
@@ -142,9 +143,13 @@ class Loops:
             loop = _LOOPS.get(work.name)
             if loop is not None and arena.left() > 0:
                 watch = Watch(arena, self.name, work.name, os.getpid())
-                loop(account, arena.container, arena.sources)
-                watch.returned()
-                yield watch.end()
+                try:
+                    loop(account, arena.container, arena.sources)
+                except (OSError, http.client.HTTPException) as error:
+                    yield watch.end(str(error))
+                else:
+                    watch.returned()
+                    yield watch.end()
 
 
 class Watch:
