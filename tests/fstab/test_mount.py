@@ -224,7 +224,8 @@ def test_the_driver_dies_while_umount_waits(here: Machine) -> None:
         os.kill(daemon, 9)
         _, error = umount.communicate(timeout=LIMIT)
         assert umount.returncode != 0
-        assert "the daemon ended before it answered" in error
+        # Which of the two depends on how far umount was: on a busy machine it may not have asked yet.
+        assert "the daemon ended before it answered" in error or "was dead; what it had not stored is kept" in error
     eventually(lambda: not here.drivers())
     mount(here)  # over the dead mount
     here.succeed("umount", here.mnt)
