@@ -47,6 +47,7 @@ _REFILL = 8
 _IDLE_NS = 60_000_000_000
 _LOOK_AGAIN_NS = 50_000_000
 _SIGN_IN_RETRY = 30.0
+_BROKEN_SECONDS = 5.0
 _HERE = (Step.SPLIT, Step.INHERIT, Step.TAKE_OVER, Step.FORGET, Step.DONE)
 _SAYS_LITTLE = (*_HERE, Step.FIND_OUT)
 """Steps that succeed also while the store takes nothing."""
@@ -184,7 +185,19 @@ class Uploader:
         """One step for one name, never raising; afterwards it is settled, due again, deferred or waiting."""
         progress = True
         try:
-            progress = await self._step(link_id)
+            progress = await self._try_step(link_id)
+        except Exception:
+            _log.exception("the catalogue cannot be written; it will be tried again")
+            await trio.sleep(_BROKEN_SECONDS)
+        finally:
+            self._active.discard(link_id)
+            self._insisted.discard(link_id)
+            self._done(link_id, progress=progress)
+
+    async def _try_step(self, link_id: LinkId) -> bool:
+        """Whether anything was done, or failed. Raises only if that cannot be written down."""
+        try:
+            return await self._step(link_id)
         except Revoked:
             self._catalog.pending.defer(link_id, time.time_ns() + 1_000_000_000)
         except CloudfsError as error:
@@ -192,10 +205,7 @@ class Uploader:
         except Exception as error:
             _log.exception("unexpected failure while storing; it will be tried again")
             self._failed(link_id, Unavailable(f"internal error: {error!r}"))
-        finally:
-            self._active.discard(link_id)
-            self._insisted.discard(link_id)
-            self._done(link_id, progress=progress)
+        return True
 
     async def _step(self, link_id: LinkId) -> bool:
         """Whether anything was done: not if it was deferred, or has to wait."""

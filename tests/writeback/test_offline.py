@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import errno
 import stat
 from pathlib import Path
 
@@ -219,3 +220,21 @@ async def test_signing_in_again_sends_everything(rig: Rig, tree: MemoryTree) -> 
     rig.plan.clear()
     await trio.sleep(120)
     assert store_view(tree, hard_links=True) == await mount_view(rig)
+
+
+async def test_a_catalogue_that_cannot_be_written_does_not_end_the_mount(
+    rig: Rig, tree: MemoryTree, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The disk of the state directory is full: not even a failure can be written down."""
+
+    def full(*_arguments: object, **_options: object) -> None:
+        raise OSError(errno.ENOSPC, "no space left")
+
+    await rig.create(b"a", b"data")
+    rig.plan.add("put", Refuse(QuotaExceeded("full")))
+    with monkeypatch.context() as patch:
+        patch.setattr(rig.catalog.pending, "failed", full)
+        rig.hasten()
+        await trio.sleep(60)
+    await rig.drain()
+    assert list(tree.root.children) == [b"a"]
