@@ -22,6 +22,8 @@ from tests.swift.site import Site
 MEBI = 1 << 20
 SEGMENTS_OF_1M = ('segment_size = "1MiB"',)
 SIZE = 12 * MEBI + 345
+IN_FLIGHT = 4
+"""Segments that may be on their way at once."""
 
 
 def content(seed: int, size: int = SIZE) -> bytes:
@@ -200,12 +202,12 @@ def test_a_file_larger_than_the_cache(site: Site) -> None:
 def slow(site: Site, proxy: Proxy) -> Mount:
     """A mount with a small cache, on a line that has to be waited for."""
     proxy.bandwidth = 8 * MEBI
-    return site.mount("cache_size=8M", settings=SEGMENTS_OF_1M, swift=site.box.swift.at(proxy.url))
+    return site.mount(f"cache_size=8M,uploads={IN_FLIGHT}", settings=SEGMENTS_OF_1M, swift=site.box.swift.at(proxy.url))
 
 
 def kill_while_sending(mount: Mount, site: Site) -> set[str]:
     """The segments that were there then."""
-    eventually(lambda: len(site.segments()) >= 4)
+    eventually(lambda: len(site.segments()) >= IN_FLIGHT + 2)
     mount.kill()
     mount.abort()
     return set(site.segments())
@@ -225,8 +227,8 @@ def test_a_killed_upload_goes_on_at_the_segment(slow: Mount, site: Site, proxy: 
         manifest = raw("GET", site.name("file"), params={"multipart-manifest": "get"}).json()
     used = {part["name"].partition("_segments/")[2] for part in manifest}
     # What was under way at that moment had not been written down.
-    assert len(before & used) >= len(before) - 4
-    assert len(used - before) <= 16 - len(before) + 4
+    assert len(before & used) >= len(before) - IN_FLIGHT
+    assert len(used - before) <= 16 - len(before) + IN_FLIGHT
 
 
 def test_a_file_that_is_being_written_survives_as_far_as_it_was_synchronized(
