@@ -209,7 +209,7 @@ class Uploader:
 
     async def _step(self, link_id: LinkId) -> bool:
         """Whether anything was done: not if it was deferred, or has to wait."""
-        self._waiting.held_up.discard(link_id)
+        self._waiting.held_up.pop(link_id, None)
         link = self._catalog.links.get(link_id)
         if link is None or link.pending_ns is None:
             return False
@@ -350,7 +350,7 @@ class Uploader:
             self._catalog.pending.defer(link.id, time.time_ns() + 10_000_000)
             return
         if blocker.attempts or blocker.parked or other in self._waiting.held_up:
-            self._waiting.held_up.add(link.id)
+            self._waiting.held_up[link.id] = other
             due = max(blocker.pending_ns or 0, time.time_ns()) + 1_000_000
             self._catalog.pending.defer(link.id, due)
             return

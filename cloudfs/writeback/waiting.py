@@ -15,7 +15,7 @@ class Waiting:
     """
 
     def __init__(self) -> None:
-        self.held_up: set[LinkId] = set()
+        self.held_up: dict[LinkId, LinkId] = {}
         self._for: dict[LinkId, LinkId] = {}
         self._waiters: defaultdict[LinkId, set[LinkId]] = defaultdict(set)
 
@@ -48,14 +48,14 @@ class Waiting:
     def gone(self, links: Iterable[LinkId]) -> None:
         """Names that do not exist any more wait for nothing, and nobody waits for them."""
         for link in links:
-            self.held_up.discard(link)
+            self.held_up.pop(link, None)
             self.end(link)
             self.wake(link)
 
     def is_ring(self, link: LinkId, other: LinkId) -> bool:
-        """Whether ``other`` waits for ``link``, itself or through others."""
+        """Whether ``other`` waits for ``link`` or is held up by it, itself or through others."""
         seen: set[LinkId] = set()
-        while other in self._for and other not in seen:
+        while other != link and other not in seen:
             seen.add(other)
-            other = self._for[other]
+            other = self._for.get(other) or self.held_up.get(other) or other
         return other == link
