@@ -195,12 +195,13 @@ def test_the_sign_in_is_for_our_eyes_only(signed_in: Remote, tmp_path: Path) -> 
 
 def test_no_log_ever_has_a_token(remote: Remote, caplog: pytest.LogCaptureFixture) -> None:
     caplog.set_level(logging.DEBUG)
-    somebody = Somebody({"Address": agree})
+    somebody = Somebody({"Address": agree})  # whose browser logs as well
     sign_in(remote, somebody, Wish())
     try_remote(remote)
     token = kept(remote)
     code = parse_qs(urlsplit(agree(somebody.page)).query)["code"][0]
-    said = caplog.text + somebody.told + repr(token) + repr(application(remote))
+    ours = [record.getMessage() for record in caplog.records if record.name.startswith("cloudfs")]
+    said = "\n".join(ours) + somebody.told + repr(token) + repr(application(remote))
     for secret in (token.access, token.refresh, code):
         assert secret not in said
 
