@@ -16,7 +16,7 @@ from cloudfs.cli.mounts import Mount, all_mounts, find_holding
 from cloudfs.cli.program import Command, Example, Manual
 from cloudfs.cli.render import columns
 from cloudfs.cli.text import printable
-from cloudfs.config import load_config, resolve_source, retention_of
+from cloudfs.config import Config, load_config, resolve_source, retention_of
 from cloudfs.errors import UsageError
 from cloudfs.quantities import show_count, show_size
 from cloudfs.retention import Rules
@@ -46,8 +46,8 @@ def command(mountpoint: Path | None, dry_run: bool, as_json: bool) -> None:
     The rules are the [[retention]] tables for what is mounted at MOUNTPOINT, or at all mounts of this user, as they
     are now. The newest snapshot is never deleted, and nothing is while one of them is not stored and checked.
     """
-    mounts = [find_holding(mountpoint)[0]] if mountpoint else all_mounts()
     config = load_config()
+    mounts = [find_holding(mountpoint)[0]] if mountpoint else [each for each in all_mounts() if _is_of(config, each)]
     sources = [(mount, resolve_source(mount.source, config, must_exist=False)) for mount in mounts]
     work = [(mount, rules) for mount, source in sources for rules in retention_of(source, config)]
     if not work:
@@ -59,6 +59,15 @@ def command(mountpoint: Path | None, dry_run: bool, as_json: bool) -> None:
     for each in found:
         for line in _render(each, dry_run):
             click.echo(line)
+
+
+def _is_of(config: Config, mount: Mount) -> bool:
+    """Whether a mount's remote is in this configuration: others may have been mounted with one of their own."""
+    try:
+        resolve_source(mount.source, config, must_exist=False)
+    except UsageError:
+        return False
+    return True
 
 
 def _prune(mount: Mount, rules: Rules, dry_run: bool) -> list[dict[str, Any]]:
