@@ -79,9 +79,7 @@ SWIFT = StoreType(
             "The same by name, together with `user` or `user_id`.",
             environment=("OS_APPLICATION_CREDENTIAL_NAME",),
         ),
-        Setting(
-            "region", "Keystone: which of the regions.", environment=("OS_REGION_NAME",), aliases=("region_name",)
-        ),
+        Setting("region", "Keystone: which of the regions.", environment=("OS_REGION_NAME",), aliases=("region_name",)),
         Setting(
             "interface",
             "Keystone: which of the endpoints.",

@@ -281,7 +281,9 @@ async def test_attributes_of_what_was_deleted_do_not_come_back(account: Account)
 
 
 @pytest.mark.parametrize(
-    "data", [b"", b"not ours", gzip.compress(b"{}\n"), gzip.compress(b'{"cloudfs attributes":1}\n{')]
+    "data",
+    [b"", b"not ours", gzip.compress(b"{}\n"), gzip.compress(b'{"cloudfs attributes":1}\n{')],
+    ids=["empty", "not-ours", "no-header", "torn"],
 )
 async def test_a_foreign_sidecar_is_ignored_and_replaced(
     account: Account, data: bytes, caplog: pytest.LogCaptureFixture
