@@ -281,6 +281,8 @@ class Uploader:
         facts = self._facts(link)
         action = plan(facts, self._capabilities)
         if action.step is Step.WAIT and action.other is not None and self._waiting.is_ring(link.id, action.other):
+            if link.at_name == aside_name(link.id):
+                return action  # out of everybody's way already: the others will see that when they look again
             action = plan(replace(facts, ring=True), self._capabilities)
             self._waiting.end(action.other or link.id)
         return action
