@@ -165,6 +165,7 @@ def test_every_documented_word_is_known(word: object) -> None:
         "TIME": "5m",
         "NUMBER": "3",
         "local|remote": "remote",
+        "on|off": "off",
         "USER": "0",
         "GROUP": "0",
         "OCTAL": "022",

@@ -14,6 +14,7 @@ from cloudfs.cli.mounts import all_mounts
 from cloudfs.cli.program import Command, Example, Manual
 from cloudfs.cli.render import columns, show_part
 from cloudfs.config import load_config
+from cloudfs.daemon.privacy import keep_private
 from cloudfs.errors import CloudfsError, UsageError
 
 if TYPE_CHECKING:
@@ -65,6 +66,7 @@ def login(name: str, device: bool | None, token: bool, list_drives: bool, drive:
         _show_drives(signing_in.known_drives(remote))
         return
     if drive is None or not signing_in.is_signed_in(remote):
+        keep_private()
         who = signing_in.sign_in(remote, _Terminal(), signing_in.Wish(device, token))
         click.echo(f"signed in to {name}{f' as {who}' if who else ''}")
         _tell_mounts(name)

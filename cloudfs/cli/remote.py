@@ -14,6 +14,7 @@ from cloudfs.cli.questions import Given, ask, ask_type, can_ask, parse_assignmen
 from cloudfs.cli.render import columns, show_part
 from cloudfs.cli.text import printable, show_duration
 from cloudfs.config import Remote, load_config, remote_name
+from cloudfs.daemon.privacy import keep_private
 from cloudfs.errors import SignInRequired, UsageError
 from cloudfs.quantities import show_size
 from cloudfs.settings.kinds import Kind, StoreType, Value
@@ -158,6 +159,7 @@ def _try_unless_new(remote: Remote) -> bool:
 def _try(remote: Remote) -> str:
     from cloudfs.daemon.trial import try_remote  # it brings the event loop and the stores
 
+    keep_private()
     usage = try_remote(remote)
     return f"{remote.name} works: {show_part(usage.used, usage.total)} used"
 

@@ -17,7 +17,6 @@ from cloudfs.auth.tokens import Token, TokenHome
 from cloudfs.config import Remote
 from cloudfs.daemon.person import Person as Person
 from cloudfs.daemon.person import asked
-from cloudfs.daemon.privacy import keep_private
 from cloudfs.daemon.signing_in_ubuntuone import obtain_token
 from cloudfs.errors import SignInRequired, UsageError
 from cloudfs.http.client import HttpClient
@@ -41,7 +40,6 @@ def sign_in(remote: Remote, person: Person, wish: Wish) -> str:
     _require(remote)
     if wish.token and remote.type != "ubuntuone":
         raise UsageError(f"{remote.name} is of type {remote.type}, where there are no tokens to paste")
-    keep_private()
     return trio.run(_sign_in, remote, person, wish)
 
 

@@ -7,7 +7,6 @@ from collections.abc import Awaitable, Callable, Mapping
 import trio
 
 from cloudfs.config import Config, Remote, resolve_source
-from cloudfs.daemon.privacy import keep_private
 from cloudfs.daemon.stores import open_store
 from cloudfs.errors import Unavailable
 from cloudfs.stores.base import Usage
@@ -19,7 +18,6 @@ _SECONDS = 60.0
 
 def try_remote(remote: Remote) -> Usage:
     """Sign in and ask for the space that is used. Raises `CloudfsError` with the reason if that does not work."""
-    keep_private()
     return trio.run(_try, remote)
 
 

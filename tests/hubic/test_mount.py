@@ -47,6 +47,7 @@ def test_quota(mounting: Callable[..., Mount]) -> None:
     mount = mounting()
     (mount.path / "file").write_bytes(bytes(1 << 20))
     mount.remount()
+    eventually(lambda: mount.status()["store"]["used"] is not None)
     space = os.statvfs(mount.path)
     found = mount.status()["store"]
     assert (found["total"], found["used"] >= 1 << 20) == (25_000_000_000, True)
