@@ -26,15 +26,19 @@ class Storage:
 
     async def prepare(self) -> None:
         """Sign in, and make the two containers that every account of hubiC has."""
-        answer = await self._client.get(self._signing_in[0], headers=self._signing_in[1])
-        answer.raise_for_status()
-        self._url, self._token = answer.headers["x-storage-url"], answer.headers["x-auth-token"]
+        await self._sign_in()
         for container in ("default", "default_segments"):
             made = await self._client.put(f"{self._url}/{container}", headers={"X-Auth-Token": self._token})
             made.raise_for_status()
 
+    async def _sign_in(self) -> None:
+        answer = await self._client.get(self._signing_in[0], headers=self._signing_in[1])
+        answer.raise_for_status()
+        self._url, self._token = answer.headers["x-storage-url"], answer.headers["x-auth-token"]
+
     async def used(self) -> int:
         """Bytes in all containers. What Swift says of the account itself lags behind by minutes."""
+        await self._sign_in()
         headers = {"X-Auth-Token": self._token}
         found = await self._client.get(f"{self._url}?format=json", headers=headers)
         heads = [await self._client.head(f"{self._url}/{row['name']}", headers=headers) for row in found.json()]
@@ -57,19 +61,17 @@ class Storage:
         headers = [
             (name.encode(), value.encode("latin-1")) for name, value in request.headers.items() if name not in _HOP
         ]
-        headers += [(b"x-auth-token", self._token.encode())]
         if "accept-encoding" not in request.headers:
             headers += [(b"accept-encoding", b"identity")]
         has_body = not {"content-length", "transfer-encoding"}.isdisjoint(request.headers)
-        sent = self._client.build_request(
-            request.method,
-            self._url,
-            headers=headers,
-            content=await request.read() if has_body else None,
-            extensions={"target": url[url.index("/", 8) :].encode("latin-1")},
-        )
+        content = await request.read() if has_body else None
+        target = url[url.index("/", 8) :].encode("latin-1")
         try:
-            found = await self._client.send(sent)
+            found = await self._send(request.method, target, headers, content)
+            if found.status_code == 401:
+                # Others who use the same Swift may have it forget all tokens.
+                await self._sign_in()
+                found = await self._send(request.method, target, headers, content)
         except httpx.TransportError:
             raise HangUp from None
         pairs = [(name.decode().lower(), value.decode("latin-1")) for name, value in found.headers.raw]
@@ -77,6 +79,16 @@ class Storage:
         if request.method == "HEAD":
             answer.length = int(found.headers.get("content-length", "0"))
         return _gzipped(answer) if "gzip" in request.headers.get("accept-encoding", "") else answer
+
+    async def _send(
+        self, method: str, target: bytes, headers: list[tuple[bytes, bytes]], content: bytes | None
+    ) -> httpx.Response:
+        token = (b"x-auth-token", self._token.encode())
+        extensions = {"target": target}
+        request = self._client.build_request(
+            method, self._url, headers=[*headers, token], content=content, extensions=extensions
+        )
+        return await self._client.send(request)
 
 
 def _gzipped(answer: Answer) -> Answer:
