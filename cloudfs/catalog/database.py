@@ -100,11 +100,6 @@ class Database:
             self._done.append((sql, parameters))
         return self._run(sql, parameters)
 
-    def executemany(self, sql: str, rows: Iterable[Sequence[Any]]) -> None:
-        """One statement for each row."""
-        for row in rows:
-            self.execute(sql, row)
-
     def value(self, sql: str, parameters: Iterable[Any] = ()) -> Any:
         """The first column of the first row, None without a row."""
         row = self._run(sql, tuple(parameters)).fetchone()
