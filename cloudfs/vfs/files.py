@@ -18,7 +18,7 @@ from cloudfs.catalog.stagings import Safety
 from cloudfs.errors import CloudfsError, NoSpace, NotFound, StoreReadOnly, TooLarge, VersionMismatch
 from cloudfs.vfs.prefetcher import Prefetcher
 from cloudfs.vfs.space import Space
-from cloudfs.writeback.contents import Contents, read_through
+from cloudfs.writeback.contents import Contents, StagedReader
 from cloudfs.writeback.health import Health
 from cloudfs.writeback.staged import Staged
 from cloudfs.writeback.staging import Staging
@@ -35,16 +35,19 @@ _STEP = 4 << 20
 class OpenFile:
     """What all handles of one inode share. Its node is pinned while it exists.
 
-    ``staged`` is looked for when it is first needed, and may be gone by the time it is used; ``content`` is the
-    committed version, opened when first read.
+    ``staged`` is looked for when it is first needed, and may be gone by the time it is used; ``reader`` reads it, and
+    ``content`` is the committed version; both are opened when first read.
     """
 
-    __slots__ = ("burst_ns", "changed", "content", "content_of", "looked", "node", "staged", "users", "written_ns")
+    __slots__ = (
+        "burst_ns", "changed", "content", "content_of", "looked", "node", "reader", "staged", "users", "written_ns"
+    )  # fmt: skip
 
     def __init__(self, node: Node) -> None:
         self.node = node
         self.staged: Staged | None = None
         self.looked = False
+        self.reader: StagedReader | None = None
         self.content: CachedContent | None = None
         self.content_of = 0
         self.users = 0
@@ -192,8 +195,7 @@ class Files:
             self._catalog.nodes.unpin(node.ino)
             if file.content is not None:
                 file.content.close()
-            if file.staged is not None:
-                self._staging.release(file.staged)
+            self._drop_staged(file)
             self.let_go(node.ino)
 
     def let_go(self, ino: int) -> None:
@@ -236,9 +238,16 @@ class Files:
             file.staged = self._staging.acquire(file.node.ino)
             file.looked = True
         elif file.staged is not None and file.staged.gone:
+            self._drop_staged(file)
+        return file.staged
+
+    def _drop_staged(self, file: OpenFile) -> None:
+        if file.reader is not None:
+            file.reader.close()
+            file.reader = None
+        if file.staged is not None:
             self._staging.release(file.staged)
             file.staged = None
-        return file.staged
 
     # --- reading -------------------------------------------------------------------------------------------------
 
@@ -272,29 +281,32 @@ class Files:
     def _sight(self, file: OpenFile) -> tuple[object, ...]:
         """Where the bytes come from; another one when that has changed."""
         staged = self._staged(file)
-        return file.node.content, staged, *(staged.sent if staged is not None else ())
+        if staged is None:
+            return (file.node.content,)
+        return file.node.content, staged, staged.base, *staged.sent
 
     async def _read(self, file: OpenFile, start: int, stop: int) -> bytes:
         if start >= stop:
             return b""
         staged = self._staged(file)
-        if staged is not None:
-            return await read_through(staged, self._base(file, staged), self._contents.read_piece, start, stop)
-        if not start:
-            self._prefetcher.missed(file.node.ino)
-        return await self._content(file).read(start, stop)
-
-    def _base(self, file: OpenFile, staged: Staged) -> CachedContent | None:
-        return self._opened(file, staged.base, staged.visible) if staged.base else None
+        if staged is None:
+            if not start:
+                self._prefetcher.missed(file.node.ino)
+            return await self._content(file).read(start, stop)
+        if file.reader is None:
+            file.reader = StagedReader(staged, self._contents)
+        staged.users += 1  # it stays open, also if it is stored meanwhile and everybody else lets go of it
+        try:
+            return await file.reader.read(start, stop)
+        finally:
+            self._staging.release(staged)
 
     def _content(self, file: OpenFile) -> CachedContent:
-        return self._opened(file, file.node.content, file.node.size)
-
-    def _opened(self, file: OpenFile, content: int, size: int) -> CachedContent:
+        content = file.node.content
         if file.content is None or file.content_of != content:
             if file.content is not None:
                 file.content.close()
-            file.content = self._contents.open(file.node.ino, content, size)
+            file.content = self._contents.open(file.node.ino, content, file.node.size)
             file.content_of = content
         return file.content
 

@@ -142,15 +142,16 @@ class Ahead:
         rhythm = staged.rhythm
         assert rhythm is not None
         stamp = rhythm.stamp(part)
+        source = StagedSource(staged, staged.length, self._contents)
         try:
             place = self._place(staged.ino)
             if place is not None:
-                source = StagedSource(staged, staged.length, None, self._contents.read_piece)
                 await self._send(source, place, part * self._pieces.size, lambda: rhythm.stamp(part) == stamp)
             self._failures = 0
         except StoreError as error:
             self._failed(error)
         finally:
+            source.close()
             self._slots.release_on_behalf_of((staged.file, part))
             self._flying.discard((staged.file, part))
             self._staging.release(staged)

@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 import functools
-from collections.abc import Awaitable, Callable, Sequence
-from typing import ParamSpec, TypeVar
+from collections.abc import Callable, Sequence
+from typing import ParamSpec, Protocol, TypeVar
 
 import trio
 
@@ -21,13 +21,16 @@ from cloudfs.writeback.staged import Staged
 P = ParamSpec("P")
 T = TypeVar("T")
 
-ReadPiece = Callable[[SentPiece, int, int], Awaitable[bytes]]
-"""Bytes ``[start, stop)`` of the file, which are in that piece."""
+Measured = tuple[int, list[int]]
+"""What `Sums.measure` found."""
 
 _INLINE = 256 << 10
 """To read and to sum so many staged bytes is cheaper than a thread: they are in the page cache."""
 
 _MOVING_SECONDS = 0.02
+_DOUBTFUL_SECONDS = 30.0
+"""To find out what became of an upload without an answer: it may have replaced what is to be read."""
+_LOOK_SECONDS = 0.25
 
 
 class Revoked(Exception):
@@ -75,8 +78,9 @@ class Contents:
         return await pieces.read(sent.piece, start + sent.start, stop + sent.start)
 
     async def _fetch(self, ino: Inode, content: int, start: int, stop: int) -> bytes:
-        """From wherever the store has it now; a rename of ours may happen in the middle."""
+        """From wherever the store has it now; a rename or an upload of ours may happen in the middle."""
         links = self._catalog.links
+        patience = trio.current_time() + _DOUBTFUL_SECONDS
         while True:
             since = links.tick
             link = self.holder(ino, content)
@@ -86,9 +90,10 @@ class Contents:
             except (NotFound, VersionMismatch):
                 again = self.holder(ino, content)
                 unmoved = links.location(again) == location and again.version == link.version
-                if unmoved and not links.may_have_moved(again, since):
+                doubtful = self._catalog.doubts.get(again.id) is not None and trio.current_time() < patience
+                if unmoved and not links.may_have_moved(again, since) and not doubtful:
                     raise
-                await trio.sleep(_MOVING_SECONDS)
+                await trio.sleep(_LOOK_SECONDS if doubtful else _MOVING_SECONDS)
 
     def holder(self, ino: Inode, content: int) -> Link:
         """A name under which the store has this content. Raises `NotFound`."""
@@ -98,30 +103,68 @@ class Contents:
         raise NotFound("the store no longer has this version of the file")
 
 
-async def read_through(
-    staged: Staged, base: CachedContent | None, read_piece: ReadPiece, start: int, stop: int
-) -> bytes:
-    """A range of a staged file: its own bytes, those that left it already, and its base that shows through."""
-    if staged.holds(start, stop):
-        return staged.read(start, stop)
-    parts = []
-    for extent, sent in list(staged.sent.split(start, stop)):
+class Opener(Protocol):
+    """What a staged file is made of besides its own bytes; `Contents`."""
+
+    def open(self, ino: Inode, content: int, size: int) -> CachedContent: ...
+
+    async def read_piece(self, sent: SentPiece, start: int, stop: int) -> bytes: ...
+
+
+class StagedReader:
+    """All bytes of a staged file: its own, those that have left it already, and its base that shows through.
+
+    Where a byte is may change whenever the reader waits: a piece is punched out, or an upload is confirmed and becomes
+    the base. So it looks again for each part, and never reads two of them on the strength of one look.
+    """
+
+    def __init__(self, staged: Staged, opener: Opener) -> None:
+        self.staged = staged
+        self._opener = opener
+        self._base: CachedContent | None = None
+        self._base_of = 0
+
+    async def read(self, start: int, stop: int) -> bytes:
+        """Raises store errors; `NotFound` also if the file is staged no longer, and its bytes are elsewhere."""
+        parts = []
+        while start < stop:
+            data = await self._read_some(start, stop)
+            parts.append(data)
+            start += len(data)
+        return b"".join(parts)
+
+    def close(self) -> None:
+        if self._base is not None:
+            self._base.close()
+            self._base = None
+
+    async def _read_some(self, start: int, stop: int) -> bytes:
+        """The bytes from ``start`` on that are in one place."""
+        staged = self.staged
+        if staged.gone:
+            raise NotFound("these bytes are no longer staged")
+        extent, sent = next(staged.sent.split(start, stop))
         if sent is not None:
-            parts.append(await read_piece(sent, extent.start, extent.stop))
-        else:
-            parts.append(await _read_over(staged, base, extent.start, extent.stop))
-    return b"".join(parts)
+            return await self._opener.read_piece(sent, extent.start, extent.stop)
+        if not staged.base or start >= staged.visible:
+            return staged.read(start, extent.stop)
+        piece, ours = next(staged.extents.pieces(start, min(extent.stop, staged.visible)))
+        if ours:
+            return staged.read(start, piece.stop)
+        base = staged.base
+        try:
+            return await self._opened(base).read(start, piece.stop)
+        except (NotFound, VersionMismatch):
+            if staged.base == base:
+                raise
+            return b""  # another one shows through by now
 
-
-async def _read_over(staged: Staged, base: CachedContent | None, start: int, stop: int) -> bytes:
-    if base is None:
-        return staged.read(start, stop)
-    parts = []
-    for piece, ours in list(staged.extents.pieces(start, min(stop, staged.visible))):
-        parts.append(staged.read(piece.start, piece.stop) if ours else await base.read(piece.start, piece.stop))
-    if stop > staged.visible:
-        parts.append(staged.read(max(start, staged.visible), stop))
-    return b"".join(parts)
+    def _opened(self, base: int) -> CachedContent:
+        if self._base is None or self._base_of != base:
+            self.close()
+            self._base = self._opener.open(self.staged.ino, base, self.staged.visible)
+            self._base_of = base
+        return self._base
 
 
 class StagedSource:
@@ -130,42 +173,51 @@ class StagedSource:
     ``sums`` are of the blocks that were read: once the store has confirmed what it got, they are those of its version.
     """
 
-    def __init__(self, staged: Staged, size: int, base: CachedContent | None, read_piece: ReadPiece) -> None:
+    def __init__(self, staged: Staged, size: int, opener: Opener) -> None:
         self.size = size
         self.sums = Sums(size)
         self.staged = staged
-        self._base = base
-        self._read_piece = read_piece
+        self._reader = StagedReader(staged, opener)
         self._revoked = False
+
+    def close(self) -> None:
+        self._reader.close()
 
     def revoke(self) -> None:
         self._revoked = True
 
     def extents(self) -> Sequence[Extent]:
-        if self._base is not None:
+        if self.staged.base:
             return [Extent(0, self.size)] if self.size else []
         return self.staged.data_extents(self.size)
 
     async def read(self, start: int, stop: int) -> bytes:
         self.check()
-        if not self.staged.holds(start, stop):
+        found = await self._read_here(start, stop)
+        if found is None:
             data = await self._read_elsewhere(start, stop)
-            measured = await _spend(stop - start, self.sums.measure, start, data)
-        else:
-            data, measured = await _spend(stop - start, self._read_ours, start, stop)
+            found = data, await _spend(stop - start, self.sums.measure, start, data)
         self.check()
+        data, measured = found
         self.sums.note(*measured)
         return data
 
+    async def _read_here(self, start: int, stop: int) -> tuple[bytes, Measured] | None:
+        """Our own bytes with their sums; None if they are not all here, or left while a thread was reading them."""
+        if not self.staged.holds(start, stop):
+            return None
+        found = await _spend(stop - start, self._read_ours, start, stop)
+        return found if self.staged.holds(start, stop) else None
+
     async def _read_elsewhere(self, start: int, stop: int) -> bytes:
         try:
-            return await read_through(self.staged, self._base, self._read_piece, start, stop)
+            return await self._reader.read(start, stop)
         except NotFound as error:
             if self.staged.sent.punched(start, stop):
                 raise Incomplete(f"a piece that the store had is gone from it: {error}") from error
             raise
 
-    def _read_ours(self, start: int, stop: int) -> tuple[bytes, tuple[int, list[int]]]:
+    def _read_ours(self, start: int, stop: int) -> tuple[bytes, Measured]:
         data = self.staged.read(start, stop)
         return data, self.sums.measure(start, data)
 

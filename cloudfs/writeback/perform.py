@@ -15,7 +15,7 @@ from cloudfs.errors import BrokenAnswer, DirectoryNotEmpty, NotFound, StoreError
 from cloudfs.stores.base import NOTHING_KNOWN, Entry, Known, Location, Source, Store
 from cloudfs.types import ROOT, Attributes, LinkId, Version
 from cloudfs.writeback.ahead import Ahead
-from cloudfs.writeback.contents import Contents, StagedSource
+from cloudfs.writeback.contents import Contents, Revoked, StagedSource
 from cloudfs.writeback.meter import Meter
 from cloudfs.writeback.plan import Action, Step, aside_name
 from cloudfs.writeback.record import Record
@@ -165,6 +165,9 @@ class Performer:
     async def _upload(self, link: Link, action: Action) -> None:
         node = self._catalog.nodes.get(link.ino)
         content, attrs = node.content, node.attrs
+        doubt = self._catalog.doubts.get(link.id)
+        if doubt is None or doubt.content != content:
+            raise Revoked  # written to since it was written down what is to be sent
         attributes = node.attributes(self._catalog.xattrs.all(link.ino))
         place = self._record.place(link, action.replaces)
         ahead = sum(sent.stop - sent.start for sent in self._catalog.pieces.of_inode(link.ino))

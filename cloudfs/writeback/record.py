@@ -60,7 +60,7 @@ class Record:
             self._catalog.pieces.published(link.ino, link.id)
             if confirmed:
                 self._catalog.stagings.remove(link.ino)
-            elif sent:
+            elif row is not None:
                 self._staging.rebase(link.ino, content, [each for each in sent if each.offered == link.id])
         for each in sent:
             self._contents.forget_piece(each)

@@ -53,8 +53,7 @@ class Sources:
             raise Incomplete("the power was cut before these bytes were on the disk; write them again")
         if staged.is_short(node.size):
             raise Incomplete("the end of the file is missing from the staging directory; write it again")
-        base = self._contents.open(node.ino, staged.base, staged.visible) if staged.base else None
-        source = StagedSource(staged, node.size, base, self._contents.read_piece)
+        source = StagedSource(staged, node.size, self._contents)
         scope = trio.CancelScope()
 
         def revoke() -> None:
@@ -74,5 +73,4 @@ class Sources:
                 source.check()
         finally:
             staged.unclaim()
-            if base is not None:
-                base.close()
+            source.close()

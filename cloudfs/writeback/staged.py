@@ -169,7 +169,10 @@ class Staged:
         write_all(self.fd, data, offset)
 
     def rebase(self, content: int, published: Sequence[SentPiece]) -> None:
-        """``published`` belongs to the committed ``content`` now: what was punched of it shows through from there."""
+        """The store has ``content`` now, in place of the base, and it owns the pieces that were ``published``.
+
+        What was written here since then is ours, as before; all else, and what had been punched, shows through.
+        """
         punched = [sent for sent in published if sent.punched and sent in self.sent]
         if punched:
             ours = Extents(self.extents if self.base else [])
@@ -178,6 +181,8 @@ class Staged:
             for sent in punched:
                 ours.remove(sent.start, sent.stop)
             self.base, self.visible, self.extents = content, reach, ours
+        elif self.base:
+            self.base = content
         for sent in published:
             self.sent.remove(sent)
 

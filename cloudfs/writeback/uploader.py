@@ -244,7 +244,7 @@ class Uploader:
     def _cannot_wait(self, link: Link) -> bool:
         """Whether somebody needs what is to be done for a name although its file is in use."""
         if not link.doomed:
-            return link.id in self._insisted
+            return link.id in self._insisted or self._catalog.doubts.get(link.id) is not None
         return self._waiting.is_awaited(link.id) and link.at_name != aside_name(link.id)
 
     def _rearranged_by(self, link: Link, action: Action) -> list[int]:

@@ -77,6 +77,23 @@ async def test_of_a_put_that_was_written_to_while_the_answer_was_on_its_way(rig:
     assert await rig.read(b"a") == b"two"
 
 
+@pytest.mark.parametrize("can", [EVERYTHING, COPIES])
+async def test_of_a_change_after_which_the_file_was_changed_again(rig: Rig, tree: MemoryTree) -> None:
+    """What nobody changed is that of the version whose answer was lost, because there is no older one any more."""
+    await rig.create(b"a", b"x" * 300_000)
+    await rig.drain()
+    rig.plan.add("put", LoseAnswer())
+    await rig.write(b"a", b"one", 10)
+    await _send_once(rig)
+    await rig.write(b"a", b"two", 100)
+    rig.cache.shrink(0)
+    expected = b"x" * 10 + b"one" + b"x" * 87 + b"two" + b"x" * (300_000 - 103)
+    assert await rig.read(b"a") == expected
+    assert await agreed(rig, tree) == [b"a"]
+    rig.cache.shrink(0)
+    assert await rig.read(b"a") == expected
+
+
 @pytest.mark.parametrize(("mode", "target"), [(SYMLINK, b"target"), (FIFO, None)])
 async def test_of_a_put_of_what_has_no_bytes(rig: Rig, tree: MemoryTree, mode: int, target: bytes | None) -> None:
     rig.plan.add("put", LoseAnswer(), times=2)
