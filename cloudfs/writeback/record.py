@@ -57,11 +57,11 @@ class Record:
             row = self._catalog.stagings.get(link.ino)
             confirmed = row is not None and self._catalog.nodes.get(link.ino).content == content
             sent = self._catalog.pieces.of_inode(link.ino)
-            self._catalog.pieces.published(link.ino, link.id)
             if confirmed:
                 self._catalog.stagings.remove(link.ino)
             elif row is not None:
                 self._staging.rebase(link.ino, content, [each for each in sent if each.offered == link.id])
+            self._catalog.pieces.published(link.ino, link.id)
         for each in sent:
             self._contents.forget_piece(each)
         if row is not None and confirmed:

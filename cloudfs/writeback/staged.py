@@ -173,7 +173,7 @@ class Staged:
 
         What was written here since then is ours, as before; all else, and what had been punched, shows through.
         """
-        punched = [sent for sent in published if sent.punched and sent in self.sent]
+        punched = [sent for sent in published if sent.punched]
         if punched:
             ours = Extents(self.extents if self.base else [])
             reach = max(self.visible, punched[-1].stop)

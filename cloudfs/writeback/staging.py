@@ -136,7 +136,7 @@ class Staging:
         self._rows.put(staged.row())
 
     def rebase(self, ino: Inode, content: int, published: Sequence[SentPiece]) -> None:
-        """See `Staged.rebase`; in the caller's transaction."""
+        """See `Staged.rebase`; in the caller's transaction, and before the ``published`` pieces are gone from it."""
         staged = self.acquire(ino)
         if staged is not None:
             staged.rebase(content, published)

@@ -10,6 +10,7 @@ import pytest
 import trio
 
 from cloudfs.stores.base import Capabilities
+from cloudfs.stores.faults import LoseAnswer
 from cloudfs.stores.memory.store import MemoryStore
 from cloudfs.stores.memory.tree import MemoryTree
 from cloudfs.stores.sparse import ALGORITHM
@@ -72,3 +73,35 @@ async def test_what_is_written_again_is_sent_again(rig: Rig, tree: MemoryTree) -
     assert (await rig.read(b"a"))[:16] == b"\x01" * 10 + b"other" + b"\x01"
     stored = tree.root.children[b"a"].content
     assert stored.read(0, 16) == b"\x01" * 10 + b"other" + b"\x01"
+
+
+@pytest.mark.parametrize("is_open", [False, True], ids=["closed", "open"])
+async def test_what_was_published_without_an_answer_is_the_base_of_what_is_written_then(
+    rig: Rig, tree: MemoryTree, *, is_open: bool
+) -> None:
+    """The store has the only copy of what was punched, and from now on as a part of its object."""
+    handle = await opened(rig, b"a", 3)
+    await punched(rig, tree, 3)
+    rig.files.release(handle)
+    rig.plan.add("put", LoseAnswer())
+    rig.hasten()
+    while rig.plan.pending:
+        await rig.uploader.progressed()
+    rig.cache.shrink(0)
+    await rig.write(b"a", b"more", 3 * PIECE + 3)
+    handle = rig.files.open((await rig.resolve(b"a")).ino, os.O_RDWR)
+    if not is_open:
+        rig.files.release(handle)
+    await rig.drain()
+    expected = b"".join(bytes([number + 1]) * PIECE for number in range(3)) + b"endmore"
+    assert tree.root.children[b"a"].content.read(0, len(expected)) == expected
+    rig.cache.shrink(0)
+    assert await rig.read(b"a") == expected
+
+
+async def punched(rig: Rig, tree: MemoryTree, pieces: int) -> None:
+    """Return when the space of so many pieces was given back."""
+    assert rig.ahead is not None
+    while len(tree.pieces) < pieces or rig.staging.used > 2 * PIECE:
+        rig.ahead.make_room()
+        await trio.sleep(1)
