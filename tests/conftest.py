@@ -1,4 +1,7 @@
-"""Servers that tests of several areas speak to: one of each for a whole run, or for each worker of it."""
+"""Servers that tests of several areas speak to: one of each for a whole run, or for each worker of it.
+
+And how pytest explains what is not equal (`tests.explaining`), for all areas.
+"""
 
 from __future__ import annotations
 
@@ -6,7 +9,10 @@ from collections.abc import Iterator
 
 import pytest
 
+from tests.explaining import pytest_assertrepr_compare
 from tests.servers.swift import SwiftCluster
+
+__all__ = ["pytest_assertrepr_compare"]
 
 
 @pytest.fixture(scope="session")
