@@ -165,7 +165,6 @@ def _process(command: Sequence[str], log_file: Path) -> Iterator[None]:
     tied = ["setpriv", "--pdeathsig", "KILL", "--", *command]
     environment = {key: value for key, value in os.environ.items() if key != "PYTHONWARNINGS"}
     environment["PYTHONPATH"] = str(_REPOSITORY)
-    environment["PYTHONPATH"] = str(_REPOSITORY)
     with open(log_file, "wb") as log:
         process = subprocess.Popen(tied, stdout=log, stderr=log, stdin=subprocess.DEVNULL, env=environment)
     try:

@@ -13,6 +13,8 @@ _PIPELINE = (
     "catch_errors gatekeeper healthcheck proxy-logging cache listing_formats bulk tempurl ratelimit tempauth copy "
     "container-quotas account-quotas slo dlo versioned_writes symlink proxy-logging proxy-server"
 )
+_PATIENT = "conn_timeout = 30\nnode_timeout = 60\n"
+"""Nothing is lost but time when a busy machine answers late. Swift would give up, and put off what has to be done."""
 _FILTERS = {
     "listing_formats": "listing_formats",
     "tempurl": "tempurl",
@@ -64,7 +66,9 @@ def back_end(kind: str, directory: Path, devices: Path, port: int, user: str) ->
     """The configuration of an account, container or object server."""
     return (
         f"{_default(directory, port, user)}devices = {devices}\nmount_check = false\ndisable_fallocate = true\n"
-        f"[pipeline:main]\npipeline = {kind}-server\n[app:{kind}-server]\nuse = egg:swift#{kind}\n"
+        f"[pipeline:main]\npipeline = {kind}-server\n[app:{kind}-server]\nuse = egg:swift#{kind}\n{_PATIENT}"
+        # An object is in the listing before whoever stored it hears of it: nobody here would put it there later.
+        f"{'container_update_timeout = 60' if kind == 'object' else ''}\n"
     )
 
 
@@ -86,7 +90,7 @@ def front_end(directory: Path, port: int, memcached: int, user: str, without: Co
         filters += "[filter:s3api]\nuse = egg:swift#s3api\n"
     return (
         f"{_default(directory, port, user)}[pipeline:main]\npipeline = {pipeline}\n"
-        "[app:proxy-server]\nuse = egg:swift#proxy\naccount_autocreate = true\n"
+        f"[app:proxy-server]\nuse = egg:swift#proxy\naccount_autocreate = true\n{_PATIENT}"
         # With one node, a single error of a back end would make everything answer 503 for a minute.
         "error_suppression_interval = 0\n"
         # Without tokens nobody is let in: on a busy machine they must not be given up for a minute.
