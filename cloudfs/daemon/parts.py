@@ -92,7 +92,7 @@ def build(request: MountRequest, catalog: Catalog, store: Store, nursery: trio.N
     ahead = None
     if store.pieces is not None:
         ahead = Ahead(catalog, store.pieces, staging, contents, health, options.uploads, progress, crash.durable_step)
-    performer = Performer(catalog, store, contents, staging, merging, stale, ahead)
+    performer = Performer(catalog, store, contents, staging, merging, stale, health, ahead)
     capacity = Capacity(store, health)
     pulse = Pulse()
     uploader = Uploader(

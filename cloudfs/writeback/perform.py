@@ -16,6 +16,7 @@ from cloudfs.stores.base import NOTHING_KNOWN, Entry, Known, Location, Source, S
 from cloudfs.types import ROOT, Attributes, LinkId, Version
 from cloudfs.writeback.ahead import Ahead
 from cloudfs.writeback.contents import Contents, Revoked, StagedSource
+from cloudfs.writeback.health import Health
 from cloudfs.writeback.meter import Meter
 from cloudfs.writeback.plan import Action, Step, aside_name
 from cloudfs.writeback.record import Record
@@ -66,9 +67,11 @@ class Performer:
         staging: Staging,
         merging: Merging,
         stale: Callable[[Stale], None],
+        health: Health,
         ahead: Ahead | None = None,
     ) -> None:
         """``ahead`` is for stores that take pieces."""
+        self._health = health
         self._ahead = ahead
         self._contents = contents
         self._catalog = catalog
@@ -180,6 +183,8 @@ class Performer:
             finally:
                 del self.sending[link.id]
         sums = source.sums if isinstance(source, StagedSource) else None
+        # Before it is recorded: who waited for that is not to find a store that is still away.
+        self._health.succeeded()
         await self._record.uploaded(link, action, entry, content, attrs, sums)
 
     async def _put(

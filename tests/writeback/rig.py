@@ -312,7 +312,7 @@ def _build(
     ahead = None
     if store.pieces is not None:
         ahead = Ahead(catalog, store.pieces, staging, contents, health, uploads, progress, death.durable_step)
-    performer = Performer(catalog, store, contents, staging, merging, stale.append, ahead)
+    performer = Performer(catalog, store, contents, staging, merging, stale.append, health, ahead)
     capacity = Capacity(store, health)
     pulse = Pulse()
 

@@ -222,6 +222,21 @@ async def test_signing_in_again_sends_everything(rig: Rig, tree: MemoryTree) -> 
     assert store_view(tree, hard_links=True) == await mount_view(rig)
 
 
+async def test_when_everything_is_stored_the_store_is_back(rig: Rig) -> None:
+    """Whoever waited for the upload finds the mount on line, also while what was sent is still being put away."""
+    await rig.create(b"file", b"content")
+    await rig.drain()
+    rig.plan.weather = Weather.SIGNED_OUT
+    await rig.write(b"file", b"changed")
+    while rig.health.state is not State.SIGN_IN_REQUIRED:
+        await rig.uploader.progressed()
+    rig.plan.clear()
+    rig.hasten()
+    while rig.catalog.pending.count():
+        await trio.lowlevel.checkpoint()
+    assert (rig.health.state, rig.uploader.is_working()) == (State.ONLINE, True)
+
+
 async def test_a_catalogue_that_cannot_be_written_does_not_end_the_mount(
     rig: Rig, tree: MemoryTree, monkeypatch: pytest.MonkeyPatch
 ) -> None:
