@@ -173,7 +173,8 @@ def swift(without: Collection[str] = (), prefix: str = "", **options: int) -> Ca
 
     def make(cluster: SwiftCluster) -> Bench:
         box = Box.make(cluster, without)
-        return Bench.of(lambda: box.store(prefix, **options), STRIDE, swaps=False)
+        hasty = box.store(prefix, patience=1.0, **options)
+        return Bench.of(lambda: box.store(prefix, **options), STRIDE, swaps=False, hasty=hasty)
 
     return make
 
@@ -206,5 +207,6 @@ def bench(request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[Bench]:
         directory.mkdir()
         made = STORES[request.param](directory)
     yield made
-    for store in (made.store, made.other):
-        trio.run(store.aclose)
+    for store in (made.store, made.other, made.hasty):
+        if store is not None:
+            trio.run(store.aclose)

@@ -49,10 +49,15 @@ class Bench:
     swaps: bool = True
     """Of two clients that give the same name at the same instant one loses; else only of two tasks of one client."""
 
+    hasty: Store | None = None
+    """One more client, which gives up soon what the others try again for half a minute."""
+
     @classmethod
-    def of(cls, client: Callable[[], Store], stride: int = 1, *, swaps: bool = True) -> Bench:
+    def of(
+        cls, client: Callable[[], Store], stride: int = 1, *, swaps: bool = True, hasty: Store | None = None
+    ) -> Bench:
         """Of two clients of one account."""
-        return cls(client(), client(), stride=stride, swaps=swaps)
+        return cls(client(), client(), stride=stride, swaps=swaps, hasty=hasty)
 
     @property
     def can(self) -> Capabilities:

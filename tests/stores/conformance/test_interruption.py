@@ -184,7 +184,7 @@ async def test_a_lost_answer_is_no_permission_to_replace_what_came_after(bench: 
 @pytest.mark.parametrize("replacing", [False, True])
 async def test_an_upload_that_breaks_off_has_published_nothing(bench: Bench, replacing: bool) -> None:
     plan = FaultPlan()
-    unreliable = bench.through(FaultyStore(bench.store, plan))
+    unreliable = bench.through(FaultyStore(bench.hasty or bench.store, plan))
     old = await bench.put(b"file", b"old") if replacing else None
     version = old.version if old is not None else None
     for after in (0, 1, 4 << 20, LARGE - 1):
