@@ -66,6 +66,7 @@ async def _serve(request: MountRequest, ready: Callable[[], None]) -> None:
                 parts.durability.finish()
                 catalog.database.finish()
             parts.staging.close()
+            await parts.upkeep.finish()
         finally:
             await store.aclose()
     finally:
@@ -95,6 +96,7 @@ async def _run(request: MountRequest, parts: Parts, ready: Callable[[], None], n
                 parts.prefetcher.run,
                 parts.directories.explore_forever,
                 parts.capacity.follow,
+                parts.upkeep.follow,
                 parts.uploader.run,
                 *((parts.ahead.run,) if parts.ahead is not None else ()),
                 functools.partial(parts.inquiries.pruner.follow, request.retention),

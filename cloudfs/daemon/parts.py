@@ -20,6 +20,7 @@ from cloudfs.daemon.request import MountRequest
 from cloudfs.daemon.retention import Pruner
 from cloudfs.daemon.status import Status
 from cloudfs.daemon.tree import Tree
+from cloudfs.daemon.upkeep import Upkeep
 from cloudfs.daemon.usage import Sizes
 from cloudfs.daemon.verify import Verifier
 from cloudfs.fuse.notices import Notices
@@ -69,6 +70,7 @@ class Parts:
     notices: Notices
     session: Session
     inquiries: Inquiries
+    upkeep: Upkeep
 
 
 def build(request: MountRequest, catalog: Catalog, store: Store, nursery: trio.Nursery, crash: CrashPoints) -> Parts:
@@ -149,6 +151,7 @@ def build(request: MountRequest, catalog: Catalog, store: Store, nursery: trio.N
         notices,
         session,
         inquiries,
+        Upkeep(store, health, catalog.pending.count),
     )
 
 

@@ -276,6 +276,22 @@ class Leftovers(Protocol):
         ...
 
 
+@runtime_checkable
+class Settling(Protocol):
+    """A store that keeps something at the provider which makes it quicker, and without which it works all the same.
+
+    Not a facet but a method of the store itself. The mount calls it now and then while nothing waits to be stored, and
+    at its end; never if nothing may be written.
+    """
+
+    async def settle(self, *, last: bool) -> None:
+        """Bring that up to date, if it is worth it. Raises nothing.
+
+        ``last``: the store is closed next, and somebody may wait for that. Then it takes some seconds at most.
+        """
+        ...
+
+
 class Store(Protocol):
     """One mounted root at one provider. What only some can do is a facet of its own, None for the others."""
 

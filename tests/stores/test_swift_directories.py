@@ -12,6 +12,7 @@ from cloudfs.stores.base import Entry, Location
 from cloudfs.stores.swift.container import SwiftContainer
 from cloudfs.stores.swift.directories import SwiftDirectories
 from cloudfs.stores.swift.listing import SwiftListing
+from cloudfs.stores.swift.marks import Marks
 from cloudfs.stores.swift.names import Names
 from cloudfs.stores.swift.rows import directory_entry
 
@@ -31,7 +32,7 @@ class OneDirectory:
 
 
 def directories(listing: OneDirectory) -> SwiftDirectories:
-    return SwiftDirectories(cast(SwiftContainer, None), Names("", 1024), cast(SwiftListing, listing))
+    return SwiftDirectories(cast(SwiftContainer, None), Names("", 1024), cast(SwiftListing, listing), Marks())
 
 
 async def test_one_asks_for_all() -> None:

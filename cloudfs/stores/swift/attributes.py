@@ -111,6 +111,18 @@ def _number(name: str) -> int:
     return int(tail) if tail.isdecimal() else 0
 
 
+def marker_text(attributes: Attributes | None, mtime_ns: int) -> str:
+    """What a directory's marker tells, in one line; without attributes, the time that it has."""
+    return _encode(attributes) if attributes is not None else f";mtime={seconds(mtime_ns)}"
+
+
+def from_marker_text(text: str) -> tuple[Attributes | None, int]:
+    """The attributes, if it had any, and the time in nanoseconds."""
+    found = dict(_PARAMETER.findall(text))
+    mtime = _SECONDS.fullmatch(found.get("mtime", ""))
+    return _decode(found), _nanoseconds(mtime) if mtime else 0
+
+
 def mtime_of(headers: Mapping[str, str]) -> int | None:
     """The time that another client gave an object, in nanoseconds."""
     match = _SECONDS.fullmatch(headers.get(_MTIME, "").strip())

@@ -14,6 +14,7 @@ from cloudfs.stores.swift.attributes import DIRECTORY, foreign_metadata, is_dire
 from cloudfs.stores.swift.container import Head, SwiftContainer
 from cloudfs.stores.swift.listing import SwiftListing
 from cloudfs.stores.swift.locks import Locks
+from cloudfs.stores.swift.marks import Marks
 from cloudfs.stores.swift.names import Names
 from cloudfs.stores.swift.root import root_headers
 from cloudfs.stores.swift.rows import directory_entry
@@ -30,8 +31,9 @@ _LOOK = 100
 class SwiftDirectories:
     """Makes, deletes and remembers them."""
 
-    def __init__(self, container: SwiftContainer, names: Names, listing: SwiftListing) -> None:
+    def __init__(self, container: SwiftContainer, names: Names, listing: SwiftListing, marks: Marks) -> None:
         self._container = container
+        self._marks = marks
         self._names = names
         self._listing = listing
         self._seen: dict[bytes, float] = {}
@@ -96,7 +98,11 @@ class SwiftDirectories:
         has_marker = await self._require_empty(location, inside)
         if has_marker:
             await unbroken(lambda: self._container.delete(inside))
-        await unbroken(lambda: self._container.delete(self._names.of(location)))
+        name = self._names.of(location)
+        try:
+            await unbroken(lambda: self._container.delete(name))
+        finally:
+            self._marks.removed(name)
 
     async def _require_empty(self, location: Location, inside: str) -> bool:
         """Whether the directory is marked by ``name/`` as well. What is listed but gone does not count."""
@@ -125,11 +131,15 @@ class SwiftDirectories:
         """Make the object that marks it, or change it. None: there should be nothing, else `VersionMismatch`."""
         name = self._names.of(location)
         headers = object_headers(location, attributes)
-        if there is None or there is _NOTHING:
-            await unbroken(lambda: self._container.put(name, b"", headers, exclusive=there is None))
-        else:
-            kept = foreign_metadata(there.headers)
-            await unbroken(lambda: self._container.post(name, {**kept, **headers}))
+        try:
+            if there is None or there is _NOTHING:
+                await unbroken(lambda: self._container.put(name, b"", headers, exclusive=there is None))
+            else:
+                kept = foreign_metadata(there.headers)
+                await unbroken(lambda: self._container.post(name, {**kept, **headers}))
+        finally:
+            if location.path:  # which is in no listing
+                self._marks.changed(name)
 
     async def _mark_root(self, location: Location, attributes: Attributes) -> None:
         name = self._names.of(location)

@@ -1,8 +1,8 @@
 """Lists directories and trees of a container. Implements `Walker`, and `Store.list` for `cloudfs.stores.swift.store`.
 
 A container is flat and sorted by the bytes of whole names, so what is in ``d/`` follows ``d`` at some distance: ``d-x``
-comes between. What a row does not say is asked for by name, many at once: all of a directory's attributes, and what
-other programs have stored.
+comes between. A row does not say a directory's attributes, but may tell that those are known (`Notes`). What is left is
+asked for by name, many at once: directories that are not known, and what other programs have stored.
 """
 
 from __future__ import annotations
@@ -13,18 +13,30 @@ from dataclasses import dataclass, field
 from cloudfs.errors import NotFound
 from cloudfs.stores.base import Entry, Listing, Location, Page, valid_name
 from cloudfs.stores.parallel import in_parallel
-from cloudfs.stores.swift.container import Row, SwiftContainer
+from cloudfs.stores.swift.attributes import from_marker_text
+from cloudfs.stores.swift.container import Head, Row, SwiftContainer
 from cloudfs.stores.swift.names import Names, escape, unescape
+from cloudfs.stores.swift.notes import Notes
 from cloudfs.stores.swift.root import root_entry
-from cloudfs.stores.swift.rows import Found, directory_entry, entry_from_head, entry_from_row, may_be_manifest
+from cloudfs.stores.swift.rows import (
+    Found,
+    directory_entry,
+    entry_from_head,
+    entry_from_row,
+    may_be_directory,
+    may_be_manifest,
+)
 
 
 class SwiftListing:
     """``page`` is how many rows are asked for at once."""
 
-    def __init__(self, container: SwiftContainer, names: Names, page: int, *, manifests: bool = False) -> None:
+    def __init__(
+        self, container: SwiftContainer, names: Names, notes: Notes, page: int, *, manifests: bool = False
+    ) -> None:
         """``manifests``: what is listed as empty may be one of a dynamic large object, so each has to be asked for."""
         self._container = container
+        self._notes = notes
         self._manifests = manifests
         self._names = names
         self._page = page
@@ -59,18 +71,22 @@ class SwiftListing:
         open_directories = [_Open(directory, prefix)]
         after = ""
         seen = False
+        markers: set[str] = set()
+        await self._notes.at_hand()
         while True:
             rows = await self._container.rows(prefix, after=after, limit=self._page)
             if not rows and not seen and prefix:
                 await self._require(directory)
             seen = True
             done = self._place_rows(open_directories, rows)
+            markers.update(str(row["name"]) for row in rows if may_be_directory(row))
             last = len(rows) < self._page
             if last:
                 done += reversed(open_directories)
             for listing in await self._listings(done):
                 yield listing
             if last:
+                self._notes.marks.keep_only(prefix, markers)
                 return
             after = _last_name(rows)
 
@@ -113,24 +129,42 @@ class SwiftListing:
                 entries.append(entry)
             else:
                 unclear.append(each)
+        unknown = [each for each in unclear if not self._note(each, entries)]
+        if directories := sum(each.row is not None and may_be_directory(each.row) for each in unknown):
+            await self._notes.at_hand(directories)
+            unknown = [each for each in unknown if not self._note(each, entries)]
 
         async def ask(each: Found) -> Entry | None:
             return await self._ask(prefix, each)
 
-        if unclear:
-            entries += [entry for entry in await in_parallel(ask, unclear) if entry is not None]
+        if unknown:
+            entries += [entry for entry in await in_parallel(ask, unknown) if entry is not None]
         return entries
+
+    def _note(self, found: Found, entries: list[Entry]) -> bool:
+        """Whether it is a directory of which everything is known, and so among the ``entries`` now."""
+        noted = self._notes.marks.find(found.row) if found.row is not None else None
+        if noted is not None:
+            entries.append(directory_entry(found.name, *from_marker_text(noted.text)))
+        return noted is not None
 
     async def _ask(self, prefix: str, found: Found) -> Entry | None:
         """About a name whose row does not say enough, or that has none."""
         name = prefix + escape(found.name)
-        head = await self._container.head(name) if found.row is not None else None
+        head = await self._ask_listed(name, found.row) if found.row is not None else None
         if head is not None:
             return entry_from_head(found.name, head, has_inside=found.has_inside)
         if not found.has_inside:
             return None
         marker = await self._container.head(f"{name}/")
         return entry_from_head(found.name, marker, has_inside=True) if marker else directory_entry(found.name, None)
+
+    async def _ask_listed(self, name: str, row: Row) -> Head | None:
+        asked = self._notes.marks.tick
+        head = await self._container.head(name)
+        if may_be_directory(row):
+            self._notes.marks.heard(name, head, asked)
+        return head
 
     async def _was_told(self, prefix: str, found: Found, cursor: str | None) -> bool:
         """Whether a directory's object was on an earlier page than what is in the directory."""

@@ -52,10 +52,15 @@ def file_entry(name: bytes, etag: str, size: int, attributes: Attributes | None,
     return Entry(name, is_directory=False, size=size, version=version, mtime_ns=mtime_ns, attributes=attributes)
 
 
+def may_be_directory(row: Row) -> bool:
+    """Whether the row is one of an object that marks a directory."""
+    return is_directory_type(str(row["content_type"]))
+
+
 def entry_from_row(found: Found) -> Entry | None:
     """None if the row does not say enough: directories, and everything that other programs stored."""
     row = found.row
-    if row is None or found.has_inside or is_directory_type(row["content_type"]):
+    if row is None or found.has_inside or may_be_directory(row):
         return None
     attributes = from_type(row["content_type"])
     if attributes is None or attributes.is_directory:

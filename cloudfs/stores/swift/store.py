@@ -35,6 +35,7 @@ from cloudfs.stores.swift.large import LargeObjects
 from cloudfs.stores.swift.listing import SwiftListing
 from cloudfs.stores.swift.manifest import Segment, manifest_etag
 from cloudfs.stores.swift.names import Names
+from cloudfs.stores.swift.notes import Notes
 from cloudfs.stores.swift.segments import SwiftSegments
 from cloudfs.types import Attributes, Version
 
@@ -77,9 +78,12 @@ class SwiftStore:
         self._container = SwiftContainer(account, container)
         names = Names(prefix, offer.max_name)
         dynamic = segments and not offer.static_large_objects
-        self._listing = SwiftListing(self._container, names, min(page or offer.page, offer.page), manifests=dynamic)
-        self._directories = SwiftDirectories(self._container, names, self._listing)
-        self._segments = SwiftSegments(SwiftContainer(account, f"{container}_segments"), self._segment_size)
+        aside = SwiftContainer(account, f"{container}_segments")
+        self._notes = Notes(self._container, aside, prefix)
+        rows = min(page or offer.page, offer.page)
+        self._listing = SwiftListing(self._container, names, self._notes, rows, manifests=dynamic)
+        self._directories = SwiftDirectories(self._container, names, self._listing, self._notes.marks)
+        self._segments = SwiftSegments(aside, self._segment_size)
 
         async def delete(owner: SwiftContainer, doomed: Sequence[str]) -> None:
             await delete_many(account, owner, doomed, offer.bulk_delete)
@@ -182,6 +186,9 @@ class SwiftStore:
 
     async def leftovers(self, known: Callable[[], Iterable[Piece]]) -> Sequence[str]:
         return await self._large.leftovers(known) if self._large is not None else ()
+
+    async def settle(self, *, last: bool) -> None:
+        await self._notes.settle(last=last)
 
     async def aclose(self) -> None:
         await self._account.aclose()

@@ -1,0 +1,42 @@
+"""Lets the store put itself in order while nothing waits to be stored, and at the end of a mount."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable
+
+import trio
+
+from cloudfs.stores.base import Settling, Store
+from cloudfs.writeback.health import Health
+
+_PAUSE = 5.0
+_SELDOM = 300.0
+"""Seconds after which it is the store's turn also while something waits."""
+
+
+class Upkeep:
+    """``waiting()`` is how many names are not stored yet. Does nothing for stores that need no upkeep."""
+
+    def __init__(self, store: Store, health: Health, waiting: Callable[[], int]) -> None:
+        self._store = store if isinstance(store, Settling) else None
+        self._health = health
+        self._waiting = waiting
+
+    async def follow(self) -> None:
+        """While the mount lives, for ever."""
+        settled = time.monotonic()
+        while self._store is not None:
+            await trio.sleep(_PAUSE)
+            if self._may_write and (not self._waiting() or time.monotonic() - settled > _SELDOM):
+                await self._store.settle(last=False)
+                settled = time.monotonic()
+
+    async def finish(self) -> None:
+        """The last time. The caller closes the store afterwards."""
+        if self._store is not None and self._may_write:
+            await self._store.settle(last=True)
+
+    @property
+    def _may_write(self) -> bool:
+        return not (self._health.read_only or self._health.away)
