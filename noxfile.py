@@ -31,7 +31,9 @@ def tool(session: nox.Session, name: str, *arguments: str) -> None:
 def pytest(session: nox.Session, *arguments: str) -> None:
     """Run tests; what follows ``--`` on nox's command line goes to pytest and comes last, so that it wins."""
     path = os.pathsep.join([str(TOOLS), os.environ.get("PATH", os.defpath)])
-    session.run(str(TOOLS / "pytest"), *arguments, *session.posargs, env={"PATH": path}, external=True)
+    # Hundreds of drivers and commands are started: none of them should have to compile everything anew.
+    environment = {"PATH": path, "PYTHONDONTWRITEBYTECODE": ""}
+    session.run(str(TOOLS / "pytest"), *arguments, *session.posargs, env=environment, external=True)
 
 
 def without(*directories: str) -> list[str]:
