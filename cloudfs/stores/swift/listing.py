@@ -105,8 +105,8 @@ class SwiftListing:
                 opened.append(opened[-1].enter(part))
             if parts[-1]:
                 opened[-1].rows[parts[-1]] = row
-            elif opened[-1].prefix == name:
-                opened[-1].marker = row
+            elif len(parts) > 1:
+                opened[-2].markers[parts[-2]] = row
         return done
 
     async def _listings(self, done: Sequence[_Open]) -> list[Listing]:
@@ -130,7 +130,7 @@ class SwiftListing:
             else:
                 unclear.append(each)
         unknown = [each for each in unclear if not self._note(each, entries)]
-        if directories := sum(each.row is not None and may_be_directory(each.row) for each in unknown):
+        if directories := sum(map(_has_marker, unknown)):
             await self._notes.at_hand(directories)
             unknown = [each for each in unknown if not self._note(each, entries)]
 
@@ -143,7 +143,8 @@ class SwiftListing:
 
     def _note(self, found: Found, entries: list[Entry]) -> bool:
         """Whether it is a directory of which everything is known, and so among the ``entries`` now."""
-        noted = self._notes.marks.find(found.row) if found.row is not None else None
+        row = found.row or found.marker
+        noted = self._notes.marks.find(row) if row is not None else None
         if noted is not None:
             entries.append(directory_entry(found.name, *from_marker_text(noted.text)))
         return noted is not None
@@ -151,19 +152,18 @@ class SwiftListing:
     async def _ask(self, prefix: str, found: Found) -> Entry | None:
         """About a name whose row does not say enough, or that has none."""
         name = prefix + escape(found.name)
-        head = await self._ask_listed(name, found.row) if found.row is not None else None
+        head = await self._ask_listed(name) if found.row is not None else None
         if head is not None:
             return entry_from_head(found.name, head, has_inside=found.has_inside)
         if not found.has_inside:
             return None
-        marker = await self._container.head(f"{name}/")
+        marker = await self._ask_listed(f"{name}/")
         return entry_from_head(found.name, marker, has_inside=True) if marker else directory_entry(found.name, None)
 
-    async def _ask_listed(self, name: str, row: Row) -> Head | None:
+    async def _ask_listed(self, name: str) -> Head | None:
         asked = self._notes.marks.tick
         head = await self._container.head(name)
-        if may_be_directory(row):
-            self._notes.marks.heard(name, head, asked)
+        self._notes.marks.heard(name, head, asked)
         return head
 
     async def _was_told(self, prefix: str, found: Found, cursor: str | None) -> bool:
@@ -206,7 +206,7 @@ class _Open:
     prefix: str
     rows: dict[str, Row] = field(default_factory=dict)
     inside: set[str] = field(default_factory=set)
-    marker: Row | None = None
+    markers: dict[str, Row] = field(default_factory=dict)
 
     def enter(self, part: str) -> _Open:
         self.inside.add(part)
@@ -218,7 +218,15 @@ class _Open:
     def found(self) -> list[Found]:
         for part in self.inside:
             self.rows.setdefault(part, {})
-        return [Found(unescape(part), row or None, part in self.inside) for part, row in self.rows.items()]
+        return [
+            Found(unescape(part), row or None, part in self.inside, self.markers.get(part), whole=True)
+            for part, row in self.rows.items()
+        ]
+
+
+def _has_marker(found: Found) -> bool:
+    row = found.row or found.marker
+    return row is not None and may_be_directory(row)
 
 
 def _in_directory(prefix: str, rows: Iterable[Row]) -> Iterator[Found]:

@@ -48,12 +48,13 @@ class Marks:
         """What a ``HEAD`` that was sent at `tick` ``asked`` says; None: there is nothing of this name."""
         if max(self._changed.get(name, 0), self._gone.get(name, 0)) > asked:
             return
-        self._changed.pop(name, None)
         is_marker = head is not None and is_directory_type(head.headers.get("content-type", ""))
         noted = noted_from(head) if head is not None and is_marker else None
         if noted is None or len(self._learned) >= _MOST:
-            self._forget(name)
+            if any(name in known for known in (self._changed, self._learned, self.summary or ())):
+                self._forget(name)
             return
+        self._changed.pop(name, None)
         self._gone.pop(name, None)
         known = self._learned.get(name)
         if known is None or known.stamp < noted.stamp:

@@ -28,7 +28,7 @@ _WORTH = 16 << 10
 """Bytes of a summary that are as quickly read as a directory is asked for."""
 _GENTLY, _AT_ONCE = 4, 64
 """Directories that are asked for together, when nobody waits and when somebody does."""
-_LAST_ASKING, _LAST_SAVING = 2.0, 3.0
+_LAST_ASKING, _LAST_SAVING = 1.0, 2.0
 """Seconds that the end of a mount may take longer for this."""
 _AFTER_FAILURE = 600.0
 
@@ -57,9 +57,9 @@ class Notes:
             return
         async with self._reading:
             if self.marks.summary is None and trio.current_time() >= self._read_after:
-                self._read_after = trio.current_time() + _PAUSE
                 with trio.move_on_after(_PATIENCE):
                     await self._read_quietly()
+                self._read_after = trio.current_time() + _PAUSE
 
     async def settle(self, *, last: bool) -> None:
         """As `cloudfs.stores.base.Settling`."""

@@ -18,11 +18,16 @@ _KINDS = {stat.S_IFLNK: "l", stat.S_IFIFO: "p", stat.S_IFSOCK: "s", stat.S_IFBLK
 
 @dataclass(frozen=True, slots=True)
 class Found:
-    """One name in a directory, as a listing shows it: ``row`` is its object's, None if only names below it exist."""
+    """One name in a directory, as a listing shows it: ``row`` is its object's, None if only names below it exist.
+
+    ``marker`` is the row of an object ``name/``. ``whole``: if there were one, it would have been listed.
+    """
 
     name: bytes
     row: Row | None
     has_inside: bool = False
+    marker: Row | None = None
+    whole: bool = False
 
 
 def version_of(etag: str, attributes: Attributes | None) -> Version:
@@ -58,8 +63,10 @@ def may_be_directory(row: Row) -> bool:
 
 
 def entry_from_row(found: Found) -> Entry | None:
-    """None if the row does not say enough: directories, and everything that other programs stored."""
+    """None if the row does not say enough: marked directories, and everything that other programs stored."""
     row = found.row
+    if row is None and found.whole and found.marker is None:
+        return directory_entry(found.name, None)
     if row is None or found.has_inside or may_be_directory(row):
         return None
     attributes = from_type(row["content_type"])
