@@ -63,9 +63,10 @@ class Facts:
     the store and is to go elsewhere; ``occupant`` what else the store has in the desired place;
     ``twin`` another name of the same inode that the store has with the current content; ``inside`` some object in
     a directory's actual place; ``heir`` (``occupant_heir``) a name that still needs the object of this name (of the
-    occupant), because no other holds its bytes; ``in_use`` (``occupant_in_use``) whether somebody has the file open,
-    whose name is deleted; ``in_doubt`` whether an earlier call was never answered; ``ring`` whether what this name
-    would wait for waits, through others, for this name.
+    occupant), because no other holds its bytes; ``successor`` a new directory that is about to take over this one,
+    which is to be deleted; ``in_use`` (``occupant_in_use``) whether somebody has the file open, whose name is deleted;
+    ``in_doubt`` whether an earlier call was never answered; ``ring`` whether what this name would wait for waits,
+    through others, for this name.
     """
 
     link: Link
@@ -79,6 +80,7 @@ class Facts:
     inside: Link | None = None
     heir: Link | None = None
     occupant_heir: Link | None = None
+    successor: Link | None = None
     in_use: bool = False
     occupant_in_use: bool = False
     in_doubt: bool = False
@@ -115,7 +117,7 @@ def plan(facts: Facts, can: Capabilities) -> Action:
 def _plan_removal(facts: Facts) -> Action:
     if not facts.link.stored:
         return Action(Step.FORGET)
-    blocker = facts.inside or facts.heir
+    blocker = facts.inside or facts.heir or (None if facts.ring else facts.successor)
     if blocker is not None:
         return Action(Step.WAIT, other=blocker.id)
     return Action(Step.MOVE_ASIDE if facts.in_use else Step.DELETE)
@@ -152,7 +154,7 @@ def _blocked(facts: Facts) -> Action | None:
     if occupant is None:
         return None
     if occupant.doomed and facts.is_directory and not facts.link.stored and not occupant.version:
-        return Action(Step.TAKE_OVER, other=occupant.id)
+        return Action(Step.TAKE_OVER, other=occupant.id)  # whichever of the two is asked first: `Facts.successor`
     needed = facts.occupant_heir is not None or facts.occupant_in_use
     if occupant.doomed and not facts.is_directory and occupant.version and not needed:
         return None

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import time
+
 import pytest
 import trio
 
@@ -180,6 +182,27 @@ async def test_removed_and_made_again_a_directory_is_used_again(rig: Rig, store:
     assert store_view(tree, hard_links=True) == await mount_view(rig)
     calls = without_times(spent(store))
     assert calls == {"delete": 2, "put": 1}
+
+
+async def test_a_removed_directory_does_not_stay_because_the_one_that_would_use_it_again_is_parked(
+    rig: Rig, store: MemoryStore, tree: MemoryTree
+) -> None:
+    await _stored_tree(rig, store, files=1)
+    await rig.unlink(b"d/inner/0")
+    await rig.rmdir(b"d/inner")
+    await rig.rmdir(b"d")
+    directory = await rig.mkdir(b"d")
+    with rig.catalog:
+        link = rig.catalog.links.directory(directory.ino).id
+        rig.catalog.pending.failed(link, time.time_ns() + 3600 * 10**9, "nobody knows why", parked=True)
+    rig.catalog.pending.hasten_all(time.time_ns())
+    rig.uploader.hurry()
+    with trio.fail_after(60):
+        while b"d" in tree.root.children:
+            await rig.uploader.progressed()
+    await rig.drain()
+    assert without_times(spent(store)) == {"delete": 3, "make_directory": 1}
+    assert store_view(tree, hard_links=True) == await mount_view(rig)
 
 
 async def test_exchanging_two_stored_files_sends_no_byte(rig: Rig, store: MemoryStore, tree: MemoryTree) -> None:

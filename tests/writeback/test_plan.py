@@ -119,6 +119,17 @@ TABLE: dict[str, tuple[Facts, Capabilities, Action]] = {
     "removed, empty directory": (of_directory(GONE), NOTHING, Action(Step.DELETE)),
     "removed, what is inside goes first": (of_directory(GONE, inside=OTHER), NOTHING, wait(OTHER)),
     "removed, in a ring: the others give way": (of_directory(GONE, inside=OTHER, ring=True), MOVES, wait(OTHER)),
+    "removed, a new directory takes it over": (of_directory(GONE, successor=OTHER), NOTHING, wait(OTHER)),
+    "removed, what is inside goes before a new directory takes it over": (
+        of_directory(GONE, inside=OTHER, successor=NAME),
+        NOTHING,
+        wait(OTHER),
+    ),
+    "removed, a new directory cannot take it over before it is": (
+        of_directory(GONE, successor=OTHER, ring=True),
+        NOTHING,
+        Action(Step.DELETE),
+    ),
     # new
     "new file": (facts(name()), NOTHING, Action(Step.UPLOAD)),
     "new file in a directory to come": (facts(name(), parent=MISSING_PARENT), NOTHING, wait(MISSING_PARENT)),
