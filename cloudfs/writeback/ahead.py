@@ -211,8 +211,12 @@ class Ahead:
         """Send one piece and write it down; if it ``is_same`` no longer, then as one that nobody wants."""
         staged = source.staged
         piece = await self._pieces.put(place, source, start, start + self._pieces.size)
-        source.check()
-        wanted = is_same() and not staged.gone and not staged.sent.overlapping(piece.start, piece.stop)
+        wanted = (
+            not source.is_revoked
+            and is_same()
+            and not staged.gone
+            and not staged.sent.overlapping(piece.start, piece.stop)
+        )
         with self._catalog:
             if wanted:
                 content = self._catalog.nodes.get(staged.ino).content
@@ -220,6 +224,7 @@ class Ahead:
             else:
                 self._catalog.pieces.add(None, 0, piece)
         self._progress.made()
+        source.check()
 
     # --- space -------------------------------------------------------------------------------------------------------
 

@@ -178,13 +178,14 @@ class StagedSource:
         self.sums = Sums(size)
         self.staged = staged
         self._reader = StagedReader(staged, opener)
-        self._revoked = False
+        self.is_revoked = False
+        """The file has been written to since it was claimed."""
 
     def close(self) -> None:
         self._reader.close()
 
     def revoke(self) -> None:
-        self._revoked = True
+        self.is_revoked = True
 
     def extents(self) -> Sequence[Extent]:
         if self.staged.base:
@@ -223,7 +224,7 @@ class StagedSource:
 
     def check(self) -> None:
         """Raise `Revoked` if the file has been written to since it was claimed."""
-        if self._revoked:
+        if self.is_revoked:
             raise Revoked
 
 

@@ -170,6 +170,12 @@ class Play:
         self.rig.plan.clear()
         await self.rig.drain()
 
+    async def press(self) -> None:
+        """The disk is needed for something else."""
+        if self.rig.ahead is not None:
+            self.rig.ahead.make_room()
+            await trio.sleep(0.3)
+
     async def lose_cache(self) -> None:
         self.rig.cache.shrink(0)
 
@@ -181,6 +187,7 @@ class Play:
         self.rig.plan.add(method, LoseAnswer(), times=times)
 
     async def cut(self, after: int) -> None:
+        self._pieces_may_leak = True
         self.rig.plan.add("put", Cut(after))
 
     async def weather(self, weather: Weather) -> None:

@@ -148,6 +148,19 @@ faults = st.one_of(
 
 deaths = st.one_of(_event("kill", st.integers(1, 8)), _event("kill_now"))
 
+growth = st.one_of(
+    _event("open", st.just(0), st.just(b"b")),
+    _event("write_open", st.just(0), st.builds(Long, st.sampled_from([5000, 9000])), offsets | st.just(27000)),
+    _event("press"),
+    _event("press"),
+    _event("close", st.just(0)),
+    _event("sleep", st.sampled_from([1.1, 3.5])),
+    _event("progress", st.integers(1, 40)),
+    _event("lose_answer", st.sampled_from(["put", "put_piece"]), st.just(1)),
+    _event("lose_cache"),
+)
+"""One large file is written on while it is being stored, and the disk is needed."""
+
 losses = _event("lose_everything")
 """Only for stores that keep attributes."""
 
@@ -155,3 +168,8 @@ losses = _event("lose_everything")
 def scripts(*events: st.SearchStrategy[Event], longest: int = 30) -> st.SearchStrategy[list[Step]]:
     """Acts and events."""
     return st.lists(st.one_of(acts, acts, *events), min_size=10, max_size=longest)
+
+
+def histories_of_a_file() -> st.SearchStrategy[list[Step]]:
+    """Nearly all of it about one file."""
+    return st.lists(st.one_of(growth, growth, growth, growth, acts), min_size=20, max_size=60)

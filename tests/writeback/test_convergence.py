@@ -18,7 +18,7 @@ from cloudfs.stores.memory.store import EVERYTHING
 from cloudfs.stores.sparse import ALGORITHM
 from tests.writeback.clock import run
 from tests.writeback.play import Play
-from tests.writeback.script import Step, deaths, faults, losses, open_files, quiet_events, scripts
+from tests.writeback.script import Step, deaths, faults, histories_of_a_file, losses, open_files, quiet_events, scripts
 
 VIRTUAL_DAY = 86_400.0
 """Seconds, which take no time: a script that is not at its end by then never will be."""
@@ -91,6 +91,13 @@ def test_with_a_driver_that_is_killed(script: list[Step], kind: str) -> None:
 @given(script=scripts(quiet_events, open_files, faults, deaths, losses, longest=40))
 def test_with_everything_that_can_go_wrong(script: list[Step], kind: str) -> None:
     play(script, kind if STORES[kind].attributes else "plain")
+
+
+@pytest.mark.parametrize("kind", ["pieces", "no moves"])
+@thoroughly
+@given(script=histories_of_a_file())
+def test_with_a_large_file_that_is_written_on(script: list[Step], kind: str) -> None:
+    play(script, kind, cache_size=6 * PIECE)
 
 
 @pytest.mark.parametrize("kind", ["pieces"])
