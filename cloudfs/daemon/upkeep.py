@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import time
 from collections.abc import Callable
 
 import trio
@@ -25,12 +24,12 @@ class Upkeep:
 
     async def follow(self) -> None:
         """While the mount lives, for ever."""
-        settled = time.monotonic()
+        settled = trio.current_time()
         while self._store is not None:
             await trio.sleep(_PAUSE)
-            if self._may_write and (not self._waiting() or time.monotonic() - settled > _SELDOM):
+            if self._may_write and (not self._waiting() or trio.current_time() - settled > _SELDOM):
                 await self._store.settle(last=False)
-                settled = time.monotonic()
+                settled = trio.current_time()
 
     async def finish(self) -> None:
         """The last time. The caller closes the store afterwards."""

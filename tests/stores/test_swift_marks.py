@@ -115,6 +115,9 @@ def test_what_is_saved_is_no_news() -> None:
 def test_few_changes_are_not_worth_a_summary() -> None:
     marks = Marks()
     assert not marks.is_worth_saving(last=True)
+    for number in range(3):
+        marks.changed(f"d{number}")
+    assert not marks.is_worth_saving(last=True)
     marks.changed("d")
     assert marks.is_worth_saving(last=True)
     assert not marks.is_worth_saving(last=False)
@@ -125,6 +128,13 @@ def test_few_changes_are_not_worth_a_summary() -> None:
     assert not marks.is_worth_saving(last=True)
     for number in range(50):
         marks.changed(f"d{number}")
+    assert marks.is_worth_saving(last=True)
+
+
+def test_one_change_is_worth_a_small_summary_that_there_is() -> None:
+    marks = Marks()
+    marks.took({"e": OLD})
+    marks.changed("d")
     assert marks.is_worth_saving(last=True)
 
 

@@ -81,6 +81,10 @@ def test_what_is_not_precise_is_not_noted(told: str) -> None:
     assert noted_from(marker(told)) is None
 
 
+def test_what_will_expire_is_not_noted() -> None:
+    assert noted_from(marker(x_delete_at="1795299999")) is None
+
+
 def packed(document: Any) -> bytes:
     return gzip.compress(json.dumps(document).encode(), mtime=0)
 

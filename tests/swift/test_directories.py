@@ -156,7 +156,8 @@ def test_a_summary_that_is_lost_or_damaged_costs_requests_only(
             raw("DELETE", name, container=aside(site))
         elif damage == "of another place":
             other = Site(site.box, site.make, site.home, prefix="elsewhere").mount()
-            (other.path / "d").mkdir()
+            for number in range(4):
+                (other.path / f"d{number}").mkdir()
             other.umount()
             (theirs,) = set(summaries(site)) - {name}
             raw("PUT", name, raw("GET", theirs, container=aside(site)).content, container=aside(site))
@@ -223,14 +224,20 @@ def test_who_only_reads_writes_nothing(site: Site, mount: Mount) -> None:
 
 def test_deleted_directories_leave_the_summary(site: Site, mount: Mount) -> None:
     mount.start()
-    run("rm", "-r", *(str(mount.path / f"d{number}") for number in range(5)))
+    run("rm", "-r", *(mount.path / f"d{number}" for number in range(4)))
     (mount.path / "new").mkdir()
     lose(mount)
     (name,) = summaries(site)
     with site.raw() as raw:
-        assert "d1/" not in _unpacked(raw("GET", name, container=aside(site)).content)
+        told = _unpacked(raw("GET", name, container=aside(site)).content)
+    assert "/d4/" in told
+    assert "/new" in told
+    assert "/d1" not in told
     mount.start()
-    assert os.listdir(mount.path) == ["new"]
+    assert sorted(os.listdir(mount.path)) == ["d4", "new"]
+    run("rm", "-r", mount.path / "d4", mount.path / "new")
+    lose(mount)
+    assert summaries(site) == []
 
 
 def _unpacked(body: bytes) -> str:

@@ -16,7 +16,9 @@ from cloudfs.stores.swift.summary import Noted, noted_from
 _MOST = 100_000
 """Directories of a summary, which are about 40 MiB in memory. The others are asked for one by one."""
 _MANY = 16
-"""Directories that are worth a summary by themselves: fewer are asked for at once, and take no longer."""
+"""Directories that are worth saving by themselves: fewer are asked for at once, and take no longer."""
+_SOME = 4
+"""Those that are worth it to be the first, when it cannot be done later."""
 _SHARE = 100
 """Of so many directories, one may be missing in the summary."""
 
@@ -103,9 +105,11 @@ class Marks:
     def is_worth_saving(self, *, last: bool) -> bool:
         """Whether what is new saves others more than saving it costs. ``last``: later it cannot be saved."""
         news = len(self._learned) + len(self._changed)
-        return news >= max(1 if last else _MANY, self._size // _SHARE) or (
-            len(self._gone) > self._size // 2 >= _MANY  # it is more and more about what is not there
-        )
+        least = _MANY if not last else 1 if self._size else _SOME
+        if news >= max(least, self._size // _SHARE):
+            return True
+        # It is more and more about what is not there.
+        return len(self._gone) > self._size // 2 and self._size >= (1 if last else 2 * _MANY)
 
     def news(self) -> tuple[Mapping[str, Noted], Mapping[str, int]]:
         """What was learned, and what has to go, up to now."""

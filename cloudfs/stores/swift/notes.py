@@ -7,6 +7,7 @@ is one that nobody notices: then directories are asked for one by one.
 from __future__ import annotations
 
 import logging
+from collections.abc import Mapping
 
 import trio
 
@@ -111,11 +112,17 @@ class Notes:
         learned, gone = self.marks.news()
         summary = merged(there, learned, gone.keys())
         if summary != there:
-            body = await trio.to_thread.run_sync(write_summary, self._root, summary)
-            await self._home.put(self._name, body, {"Content-Type": "application/gzip"}, md5=md5_of(body))
-            self._bytes = len(body)
+            await self._write(summary)
         self.marks.took(summary)
         self.marks.saved(learned, gone)
+
+    async def _write(self, summary: Mapping[str, Noted]) -> None:
+        if not summary:
+            await self._home.delete(self._name)
+            return
+        body = await trio.to_thread.run_sync(write_summary, self._root, summary)
+        await self._home.put(self._name, body, {"Content-Type": "application/gzip"}, md5=md5_of(body))
+        self._bytes = len(body)
 
     async def _ask_quietly(self, at_once: int) -> None:
         """Learn what the store says of the markers that this process has made."""

@@ -36,9 +36,9 @@ class Noted:
 
 
 def noted_from(head: Head) -> Noted | None:
-    """None if it is not told when the object was changed, or not more precisely than to the second."""
+    """None if it will expire, or if it is not told more precisely than to the second when it was changed."""
     whole, _, fraction = head.headers.get("x-timestamp", "").partition(".")
-    if not (whole.isdecimal() and fraction.isdecimal() and fraction.strip("0")):
+    if not (whole.isdecimal() and fraction.isdecimal() and fraction.strip("0")) or "x-delete-at" in head.headers:
         return None
     try:
         second = datetime.fromtimestamp(int(whole), UTC)
