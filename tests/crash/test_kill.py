@@ -169,8 +169,9 @@ def crash_and_recover(mount_with: Callable[..., Mount], scratch: Path, step: int
         completed = all(crashing.command(*command).returncode == 0 for command in commands)
     mount.start()
     check_acknowledged(Tree(root), EVERYTHING, acknowledged, scratch)
-    check_store(mount, "tree")
-    assert sorted(os.listdir(mount.store)) == ["tree"], f"litter at the store after step {step}"
+    shown = Tree(root).contents()
     mount.umount()
+    assert Tree(mount.store / "tree").contents() == shown
+    assert sorted(os.listdir(mount.store)) == ["tree"], f"litter at the store after step {step}"
     mount.dispose()
     return not completed
