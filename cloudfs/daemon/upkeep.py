@@ -1,4 +1,4 @@
-"""Lets the store put itself in order while nothing waits to be stored, and at the end of a mount."""
+"""Lets the store put itself in order while a mount lives, and at its end."""
 
 from __future__ import annotations
 
@@ -10,8 +10,6 @@ from cloudfs.stores.base import Settling, Store
 from cloudfs.writeback.health import Health
 
 _PAUSE = 5.0
-_SELDOM = 300.0
-"""Seconds after which it is the store's turn also while something waits."""
 
 
 class Upkeep:
@@ -24,12 +22,10 @@ class Upkeep:
 
     async def follow(self) -> None:
         """While the mount lives, for ever."""
-        settled = trio.current_time()
         while self._store is not None:
             await trio.sleep(_PAUSE)
-            if self._may_write and (not self._waiting() or trio.current_time() - settled > _SELDOM):
-                await self._store.settle(last=False)
-                settled = trio.current_time()
+            if self._may_write:
+                await self._store.settle(busy=self._waiting() > 0)
 
     async def finish(self) -> None:
         """The last time. The caller closes the store afterwards."""

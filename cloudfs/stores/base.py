@@ -280,14 +280,15 @@ class Leftovers(Protocol):
 class Settling(Protocol):
     """A store that keeps something at the provider which makes it quicker, and without which it works all the same.
 
-    Not a facet but a method of the store itself. The mount calls it now and then while nothing waits to be stored, and
-    at its end; never if nothing may be written.
+    Not a facet but a method of the store itself. The mount calls it every few seconds, and at its end; never if nothing
+    may be written.
     """
 
-    async def settle(self, *, last: bool) -> None:
+    async def settle(self, *, busy: bool = False, last: bool = False) -> None:
         """Bring that up to date, if it is worth it. Raises nothing.
 
-        ``last``: the store is closed next, and somebody may wait for that. Then it takes some seconds at most.
+        ``busy``: something waits to be stored, and should not wait for this. ``last``: the store is closed next, and
+        somebody may wait for that. Then it takes some seconds at most.
         """
         ...
 

@@ -80,6 +80,23 @@ async def test_what_was_marked_is_asked_for_and_saved_with_what_others_know() ->
     assert read_summary(ROOT, body).keys() == {"prefix/a", "prefix/b", *(f"prefix/{n}" for n in range(16))}
 
 
+async def test_while_others_wait_only_what_is_long_done_is_asked_for() -> None:
+    container, aside = Place(), Place("c_segments")
+    kept = notes(container, aside)
+    mark(kept, 256)
+    await kept.settle(busy=True)
+    assert not container.asked
+    kept.marks.changed("prefix/0")
+    for name in ("prefix/x", "prefix/y"):
+        kept.marks.changed(name)
+    await kept.settle(busy=True)
+    assert sorted(container.asked) == ["HEAD prefix/1", "HEAD prefix/2"]
+    assert not aside.asked
+    await kept.settle()
+    assert len(container.asked) == 258
+    assert aside.objects
+
+
 async def test_nothing_is_written_again_that_is_there() -> None:
     container, aside = Place(), Place("c_segments")
     for _ in range(2):

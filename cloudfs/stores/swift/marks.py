@@ -69,6 +69,7 @@ class Marks:
         self.tick += 1
         self._learned.pop(name, None)
         self._gone.pop(name, None)
+        self._changed.pop(name, None)  # so that it is the last one
         self._changed[name] = self.tick
         if len(self._changed) > _MOST:
             self._forget(next(iter(self._changed)))
@@ -94,9 +95,12 @@ class Marks:
 
     # --- saving ----------------------------------------------------------------------------------------------------
 
-    def to_be_asked(self) -> list[str]:
-        """Markers of this process's own of which it does not know when the store says that they were made."""
-        return list(self._changed)
+    def to_be_asked(self, but: int = 0) -> list[str]:
+        """Markers of this process's own of which it does not know when the store says that they were made.
+
+        Without the latest ``but`` so many, which may change again soon.
+        """
+        return list(self._changed)[: max(0, len(self._changed) - but)]
 
     def took(self, summary: Mapping[str, Noted]) -> None:
         """It is what the store keeps."""

@@ -7,7 +7,7 @@ is one that nobody notices: then directories are asked for one by one.
 from __future__ import annotations
 
 import logging
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 
 import trio
 
@@ -27,6 +27,8 @@ _KEPT = 120.0
 """Seconds for which it is kept in memory after somebody needed it."""
 _WORTH = 16 << 10
 """Bytes of a summary that are as quickly read as a directory is asked for."""
+_LEFT = 256
+"""Directories that are left for later while something waits to be stored: there is time for so many at the end."""
 _GENTLY, _AT_ONCE = 4, 64
 """Directories that are asked for together, when nobody waits and when somebody does."""
 _LAST_ASKING, _LAST_SAVING = 1.0, 2.0
@@ -62,11 +64,15 @@ class Notes:
                     await self._read_quietly()
                 self._read_after = trio.current_time() + _PAUSE
 
-    async def settle(self, *, last: bool) -> None:
+    async def settle(self, *, busy: bool = False, last: bool = False) -> None:
         """As `cloudfs.stores.base.Settling`."""
-        if trio.current_time() >= self._save_after and self.marks.is_worth_saving(last=last):
+        if self._save_after == float("inf") or not self.marks.is_worth_saving(last=last):
+            pass
+        elif busy:
+            await self._ask_quietly(self.marks.to_be_asked(but=_LEFT), _GENTLY)
+        elif last or trio.current_time() >= self._save_after:
             with trio.move_on_after(_LAST_ASKING if last else float("inf")):
-                await self._ask_quietly(_AT_ONCE if last else _GENTLY)
+                await self._ask_quietly(self.marks.to_be_asked(), _AT_ONCE if last else _GENTLY)
             with trio.move_on_after(_LAST_SAVING if last else float("inf")):
                 await self._save_quietly(last=last)
         if trio.current_time() > self._needed + _KEPT:
@@ -124,10 +130,10 @@ class Notes:
         await self._home.put(self._name, body, {"Content-Type": "application/gzip"}, md5=md5_of(body))
         self._bytes = len(body)
 
-    async def _ask_quietly(self, at_once: int) -> None:
-        """Learn what the store says of the markers that this process has made."""
+    async def _ask_quietly(self, names: Sequence[str], at_once: int) -> None:
+        """Learn what the store says of markers that this process has made."""
         try:
-            await in_parallel(self._ask, self.marks.to_be_asked(), at_once)
+            await in_parallel(self._ask, names, at_once)
         except StoreError as error:
             _log.debug("a directory could not be asked for: %s", error)
 

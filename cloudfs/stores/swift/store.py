@@ -187,8 +187,8 @@ class SwiftStore:
     async def leftovers(self, known: Callable[[], Iterable[Piece]]) -> Sequence[str]:
         return await self._large.leftovers(known) if self._large is not None else ()
 
-    async def settle(self, *, last: bool) -> None:
-        await self._notes.settle(last=last)
+    async def settle(self, *, busy: bool = False, last: bool = False) -> None:
+        await self._notes.settle(busy=busy, last=last)
 
     async def aclose(self) -> None:
         await self._account.aclose()
