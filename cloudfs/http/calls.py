@@ -23,12 +23,16 @@ _PASSING = frozenset({408, 425, 499, 500, 502, 504})
 """It was bad luck, and may go well the next time."""
 _FULL = 507
 """Trying again does not help: there is no room."""
+_FIRST_PATIENCE = 4.0
 _FIRST_PAUSE = 0.2
 _LONGEST_PAUSE = 8.0
 
 
 class Calls:
-    """``patience`` is in seconds: after that no further attempt begins. ``now`` and ``jitter`` are as the pacer's."""
+    """``patience`` is in seconds: after that no further attempt begins. ``now`` and ``jitter`` are as the pacer's.
+
+    As long as no server has ever answered, the address may be wrong: then patience ends sooner.
+    """
 
     def __init__(
         self,
@@ -43,6 +47,7 @@ class Calls:
         self._now = now
         self._jitter = jitter
         self._patience = patience
+        self._was_answered = False
 
     @property
     def round_trip(self) -> float:
@@ -57,7 +62,7 @@ class Calls:
         With ``into`` a call is tried once only, since what has arrived is worth keeping: the caller asks for the rest.
         ``inside`` is the pacer's: whoever reads the body of a request may only make others like this.
         """
-        deadline = trio.current_time() + self._patience
+        began = trio.current_time()
         attempt = 0
         while True:
             failure = await self._attempt(request, limit, into, inside=inside)
@@ -66,7 +71,8 @@ class Calls:
             pause = self._next_pause(attempt, failure)
             attempt += 1
             once = into is not None or (not request.is_idempotent and failure.retry_after is None)
-            if once or trio.current_time() + pause > deadline:
+            patience = self._patience if self._was_answered else min(self._patience, _FIRST_PATIENCE)
+            if once or trio.current_time() + pause > began + patience:
                 raise failure
             _log.debug("%s: attempt %d failed: %s", request, attempt, failure)
             await trio.sleep(pause)
@@ -80,6 +86,7 @@ class Calls:
                 answer = await self._client.send(request, limit=limit, into=into)
             except Unavailable as error:
                 return error
+        self._was_answered = True
         if answer.status in THROTTLED:
             wish = answer.retry_after(self._now())
             self.pacer.throttled(wish)

@@ -71,6 +71,25 @@ async def test_patience_ends(calls: Calls, autojump_clock: MockClock) -> None:
     assert 15 < trio.current_time() - began <= 30
 
 
+async def test_an_address_that_never_answered_is_given_up_sooner(calls: Calls, autojump_clock: MockClock) -> None:
+    async with serving(statuses()) as server:
+        url = server.url
+    began = trio.current_time()
+    with pytest.raises(Unavailable):
+        await calls.send(Request("GET", url))
+    assert trio.current_time() - began < 5
+
+
+async def test_a_server_that_answered_once_is_waited_for(calls: Calls, autojump_clock: MockClock) -> None:
+    async with serving(statuses()) as server:
+        url = server.url
+        await calls.send(Request("GET", url))
+    began = trio.current_time()
+    with pytest.raises(Unavailable):
+        await calls.send(Request("GET", url))
+    assert 15 < trio.current_time() - began <= 30
+
+
 async def test_a_cut_is_survived(calls: Calls, autojump_clock: MockClock) -> None:
     async def cut_twice(exchange: Exchange) -> None:
         if len(server.lines) < 3:
