@@ -29,6 +29,12 @@ def test_a_listed_marker_is_known_if_it_has_not_changed() -> None:
     assert marks.find(row(name="e")) is None
 
 
+def test_a_listing_need_not_say_when() -> None:
+    marks = Marks()
+    marks.took({"d": OLD})
+    assert marks.find({"name": "d", "content_type": "application/directory"}) is None
+
+
 def test_what_marks_no_directory_is_not_known() -> None:
     marks = Marks()
     marks.took({"d": OLD})

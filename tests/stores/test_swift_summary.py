@@ -32,7 +32,9 @@ DIRECTORIES = st.builds(
         lambda found: tuple(sorted(found.items()))
     ),
 )
-SUMMARIES = st.dictionaries(st.text(st.characters(codec="utf-8")), st.builds(Noted, st.text("0123-:T.Z"), st.text()))
+SUMMARIES = st.dictionaries(
+    st.text(st.characters(exclude_categories=())), st.builds(Noted, st.text("0123-:T.Z"), st.text())
+)
 
 
 def marker(stamp: str = "1795291374.03682", **headers: str) -> Head:

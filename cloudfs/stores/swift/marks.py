@@ -44,7 +44,7 @@ class Marks:
         known = [noted for told in (self._learned, self.summary or {}) if (noted := told.get(name)) is not None]
         latest = max(known, key=lambda noted: noted.stamp, default=None)
         # An older one is not good enough for a row that is as old: the listing lags behind.
-        return latest if latest is not None and latest.stamp == row["last_modified"] else None
+        return latest if latest is not None and latest.stamp == row.get("last_modified") else None
 
     def heard(self, name: str, head: Head | None, asked: int) -> None:
         """What a ``HEAD`` that was sent at `tick` ``asked`` says; None: there is nothing of this name."""

@@ -53,7 +53,7 @@ def write_summary(root: str, directories: Mapping[str, Noted]) -> bytes:
     """``root`` is the ``container/prefix`` in which the names are."""
     told = {name: [noted.stamp, noted.text] for name, noted in sorted(directories.items())}
     document = {_FORMAT: _VERSION, "root": root, "directories": told}
-    return gzip.compress(json.dumps(document, ensure_ascii=False, indent=0).encode(), mtime=0)
+    return gzip.compress(json.dumps(document, indent=0).encode(), mtime=0)
 
 
 def read_summary(root: str, body: bytes) -> dict[str, Noted]:
