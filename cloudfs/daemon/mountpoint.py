@@ -7,6 +7,7 @@ So whatever looks *into* a mountpoint does it in a child process with a time lim
 from __future__ import annotations
 
 import errno
+import itertools
 import logging
 import os
 import select
@@ -31,6 +32,8 @@ _log = logging.getLogger(__name__)
 _UNMOUNT_SECONDS = 60.0
 _BUSY_PAUSES = (0.05, 0.1, 0.2, 0.4, 0.8)
 """Seconds: who only looks at a mount in passing (df, a monitor) keeps it busy for an instant."""
+PASSING_SECONDS = 10.0
+"""For so long a mount may be busy although nobody is found in it: a ``statfs`` may be waiting for the store."""
 _USERS_SHOWN = 5
 
 
@@ -84,15 +87,18 @@ def unmount(mountpoint: Path, *, lazy: bool = False) -> None:
     Raises `Busy` if programs use it, and `UsageError` for any other refusal.
     """
     command = _unmount_command(mountpoint, lazy)
-    for pause in (*_BUSY_PAUSES, None):
+    deadline = time.monotonic() + PASSING_SECONDS
+    for pause in itertools.chain(_BUSY_PAUSES, itertools.repeat(_BUSY_PAUSES[-1])):
         complaint = _try_unmount(mountpoint, command)
         if complaint is None:
             return
         if "busy" not in complaint:
             raise UsageError(f"cannot unmount {mountpoint}: {complaint or 'no reason was given'}")
-        if pause is not None:
-            time.sleep(pause)
-    raise Busy(f"{mountpoint} is in use{_named_users(mountpoint)}")
+        if pause == _BUSY_PAUSES[-1]:
+            users = _named_users(mountpoint)
+            if users or time.monotonic() > deadline:
+                raise Busy(f"{mountpoint} is in use{users}")
+        time.sleep(pause)
 
 
 def _try_unmount(mountpoint: Path, command: list[str]) -> str | None:

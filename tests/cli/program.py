@@ -42,4 +42,5 @@ if __name__ == "__main__":
         sys.modules["cloudfs.daemon.mount"] = module
     vars(mounts)["read_mounts"] = vars(mountpoint)["read_mounts"] = read_mounts
     vars(mountpoint)["probe"] = probe
+    vars(mountpoint)["PASSING_SECONDS"] = 0.0
     main()

@@ -5,7 +5,9 @@ from __future__ import annotations
 
 import ctypes
 import errno
+import mmap
 import os
+import threading
 from collections.abc import Callable, Iterator
 from pathlib import Path
 
@@ -142,6 +144,23 @@ def test_a_busy_mount_stays_and_says_who_uses_it(mountpoint: Path) -> None:
     assert os.getpid() not in using(mountpoint)
     unmount(mountpoint)
     assert mounted_at(mountpoint, read_mounts()) is None
+
+
+@needs_root
+def test_who_cannot_be_found_in_a_mount_is_waited_for(mountpoint: Path) -> None:
+    """A mapping without a descriptor keeps it busy, and so does a call that waits for an answer."""
+    mount("tmpfs", mountpoint)
+    with open(mountpoint / "file", "w+b") as file:
+        file.write(b"content")
+        file.flush()
+        _libc.mmap.restype = ctypes.c_void_p
+        where = _libc.mmap(None, 7, mmap.PROT_READ, mmap.MAP_SHARED, file.fileno(), ctypes.c_long(0))
+    assert using(mountpoint) == []
+    leaving = threading.Timer(2.5, _libc.munmap, (ctypes.c_void_p(where), 7))
+    leaving.start()
+    unmount(mountpoint)
+    assert mounted_at(mountpoint, read_mounts()) is None
+    leaving.join()
 
 
 @needs_root
