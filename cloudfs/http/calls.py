@@ -24,6 +24,7 @@ _PASSING = frozenset({408, 425, 499, 500, 502, 504})
 _FULL = 507
 """Trying again does not help: there is no room."""
 _FIRST_PATIENCE = 4.0
+"""Seconds for an address that never answered."""
 _FIRST_PAUSE = 0.2
 _LONGEST_PAUSE = 8.0
 

@@ -171,8 +171,10 @@ class Staged:
     def rebase(self, content: int, published: Sequence[SentPiece]) -> None:
         """The store has ``content`` now, in place of the base, and it owns the pieces that were ``published``.
 
-        What was written here since then is ours, as before; all else, and what had been punched, shows through.
+        What was written here since then is ours, as before; all else, and what had been punched, shows through. A base
+        that is newer stays: another name of the file has it, and it is the same in all that is not ours.
         """
+        base = max(self.base, content)
         punched = [sent for sent in published if sent.punched]
         if punched:
             ours = Extents(self.extents if self.base else [])
@@ -180,9 +182,9 @@ class Staged:
             ours.add(self.visible if self.base else 0, max(reach, self.length))
             for sent in punched:
                 ours.remove(sent.start, sent.stop)
-            self.base, self.visible, self.extents = content, reach, ours
+            self.base, self.visible, self.extents = base, reach, ours
         elif self.base:
-            self.base = content
+            self.base = base
         for sent in published:
             self.sent.remove(sent)
 

@@ -162,6 +162,17 @@ async def test_what_was_stored_while_an_earlier_part_is_fetched_is_read_from_the
     assert found == CONTENT[8 * BLOCK : 10 * BLOCK] + bytes(777)
 
 
+@pytest.mark.parametrize(("stored", "base"), [(3, 7), (7, 7), (9, 9)])
+@pytest.mark.parametrize("pieces", [False, True], ids=["whole", "in pieces"])
+def test_what_shows_through_is_never_an_older_version(patched: Staged, stored: int, base: int, *, pieces: bool) -> None:
+    """One name of a file may get stored, or moved, with less than another name of it has already."""
+    patched.base = 7
+    if pieces:
+        punch(patched, 4)
+    patched.rebase(stored, list(patched.sent))
+    assert (patched.base, patched.holds(8 * BLOCK, 9 * BLOCK)) == (base, False)
+
+
 async def test_bytes_that_are_staged_no_longer_are_not_read_here(staged: Staged) -> None:
     staged.gone = True
     with pytest.raises(NotFound):
