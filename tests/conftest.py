@@ -1,6 +1,6 @@
 """Servers that tests of several areas speak to: one of each for a whole run, or for each worker of it.
 
-And how pytest explains what is not equal (`tests.explaining`), for all areas.
+And how pytest explains failures (`tests.explaining`), for all areas.
 """
 
 from __future__ import annotations
@@ -9,10 +9,10 @@ from collections.abc import Iterator
 
 import pytest
 
-from tests.explaining import pytest_assertrepr_compare
+from tests.explaining import pytest_assertrepr_compare, pytest_runtest_makereport
 from tests.servers.swift import SwiftCluster
 
-__all__ = ["pytest_assertrepr_compare"]
+__all__ = ["pytest_assertrepr_compare", "pytest_runtest_makereport"]
 
 
 @pytest.fixture(scope="session")

@@ -1,4 +1,5 @@
-"""A plug-in of pytest: why two large things are not equal, said at once and in a few lines.
+"""A plug-in of pytest: what the drivers of a failed test had to say, and why two large things are not equal, said at
+once and in a few lines.
 
 At a terminal pytest is brief. Where ``CI`` is set it writes down both sides and compares them line by line; for 16 MiB
 of bytes that takes so long that the test fails by its timeout, and nobody learns why.
@@ -13,11 +14,24 @@ from unittest.mock import patch
 
 import pytest
 
+from tests.mount.driver import Mount
+
+MOUNTS = pytest.StashKey[list[Mount]]()
+"""What a test has mounted."""
 _LARGE = 1 << 16
 """Characters of both sides together, written down: up to here every detail is welcome."""
 _ON_CI = ("CI", "BUILD_NUMBER")
 """By these variables of the environment pytest knows."""
 _SHOWN = 16
+
+
+@pytest.hookimpl(wrapper=True)
+def pytest_runtest_makereport(item: pytest.Item) -> Generator[None, pytest.TestReport, pytest.TestReport]:
+    report = yield
+    if report.failed:
+        for mount in item.stash.get(MOUNTS, []):
+            report.sections.append((f"Log of the driver at {mount.path}", mount.last_words()))
+    return report
 
 
 @pytest.hookimpl(wrapper=True)

@@ -25,10 +25,11 @@ class Capacity:
         self._asked = trio.Event()
 
     async def usage(self) -> Usage | None:
-        """The last known numbers; waits a little for the very first."""
+        """The last known numbers; who asks first waits a little for them, and nobody after that."""
         if self.latest is None:
             with trio.move_on_after(_PATIENCE):
                 await self._asked.wait()
+            self._asked.set()
         return self.latest
 
     async def follow(self) -> None:

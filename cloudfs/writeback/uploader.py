@@ -11,6 +11,7 @@ import random
 import time
 from collections.abc import Callable
 from dataclasses import replace
+from enum import Enum, auto
 
 import trio
 
@@ -46,6 +47,7 @@ _REFILL = 8
 """Such a part of the names has to be done before others are looked for, among all those that are under way."""
 _IDLE_NS = 60_000_000_000
 _LOOK_AGAIN_NS = 50_000_000
+_REVOKED_NS = 1_000_000_000
 _SIGN_IN_RETRY = 30.0
 _BROKEN_SECONDS = 5.0
 _HERE = (Step.SPLIT, Step.INHERIT, Step.TAKE_OVER, Step.FORGET, Step.DONE)
@@ -53,6 +55,17 @@ _SAYS_LITTLE = (*_HERE, Step.FIND_OUT)
 """Steps that succeed also while the store takes nothing."""
 _REARRANGING = (Step.FIND_OUT, Step.MOVE, Step.MOVE_ASIDE, Step.SPLIT, Step.TAKE_OVER, Step.DELETE)
 _PERMANENT = (QuotaExceeded, AccessDenied, NameRefused, TooLarge, Incomplete)
+
+
+class Outcome(Enum):
+    """What came of the turn of one name."""
+
+    TRIED = auto()
+    """Something was done, or failed."""
+    WAITS = auto()
+    """Others come first, or there was nothing to do."""
+    RESTS = auto()
+    """It is in use, and left alone for a while: those that wait for it go on waiting."""
 
 
 class Uploader:
@@ -111,9 +124,10 @@ class Uploader:
         self._rests_until = 0.0
 
     def insist(self, link: LinkId) -> None:
-        """Somebody waits for this name: send it although its file is open."""
-        self._insisted.add(link)
-        self._catalog.pending.hasten(link, time.time_ns())
+        """Somebody waits for this name: send it, and what has to go before it, although files are open."""
+        for each in (link, *self._waiting.ahead_of(link)):
+            self._insisted.add(each)
+            self._catalog.pending.hasten(each, time.time_ns())
         self.hurry()
 
     def make_room(self) -> None:
@@ -183,52 +197,53 @@ class Uploader:
 
     async def _advance(self, link_id: LinkId) -> None:
         """One step for one name, never raising; afterwards it is settled, due again, deferred or waiting."""
-        progress = True
+        outcome = Outcome.TRIED
         try:
-            progress = await self._try_step(link_id)
+            outcome = await self._try_step(link_id)
         except Exception:
             _log.exception("the catalogue cannot be written; it will be tried again")
             await trio.sleep(_BROKEN_SECONDS)
         finally:
             self._active.discard(link_id)
             self._insisted.discard(link_id)
-            self._done(link_id, progress=progress)
+            self._done(link_id, outcome)
 
-    async def _try_step(self, link_id: LinkId) -> bool:
-        """Whether anything was done, or failed. Raises only if that cannot be written down."""
+    async def _try_step(self, link_id: LinkId) -> Outcome:
+        """Raises only if what happened cannot be written down."""
         try:
             return await self._step(link_id)
         except Revoked:
-            self._catalog.pending.defer(link_id, time.time_ns() + 1_000_000_000)
+            self._catalog.pending.defer(link_id, time.time_ns() + _REVOKED_NS)
+            self._progress.made()
+            return Outcome.RESTS
         except CloudfsError as error:
             self._failed(link_id, error)
         except Exception as error:
             _log.exception("unexpected failure while storing; it will be tried again")
             self._failed(link_id, Unavailable(f"internal error: {error!r}"))
-        return True
+        return Outcome.TRIED
 
-    async def _step(self, link_id: LinkId) -> bool:
-        """Whether anything was done: not if it was deferred, or has to wait."""
+    async def _step(self, link_id: LinkId) -> Outcome:
         self._waiting.held_up.pop(link_id, None)
         link = self._catalog.links.get(link_id)
         if link is None or link.pending_ns is None:
-            return False
+            return Outcome.WAITS
         quiet = self._quiet(link)
         if quiet > 0 and not self._cannot_wait(link):
             self._catalog.pending.defer(link_id, time.time_ns() + int(quiet * 1e9))
-            return False
+            return Outcome.RESTS
         doubted = self._doubted_above(link) or self._doubted_there(link)
         if doubted is not None:
             self._wait(link, doubted)
-            return False
+            return Outcome.WAITS
         action = self._plan(link)
         if action.step is Step.WAIT and action.other is not None:
             self._wait(link, action.other)
-            return False
+            return Outcome.WAITS
         other = self._turns.take(link, self._rearranged_by(link, action), self._also_touched_by(link, action))
         if other is not None:
             self._wait(link, other)
-            return False
+            return Outcome.WAITS
         self._catalog.links.claim(link.id)
         try:
             if action.step in _HERE:
@@ -239,7 +254,7 @@ class Uploader:
             self._catalog.links.release(link.id, self._turns.give_back(link))
         if action.step not in _SAYS_LITTLE:
             self._recovered()
-        return True
+        return Outcome.TRIED
 
     def _cannot_wait(self, link: Link) -> bool:
         """Whether somebody needs what is to be done for a name although its file is in use."""
@@ -382,10 +397,10 @@ class Uploader:
         self._waiting.begin(link.id, other)
         self._catalog.pending.hasten(other, time.time_ns())
 
-    def _done(self, link: LinkId, *, progress: bool) -> None:
-        if link not in self._waiting:
+    def _done(self, link: LinkId, outcome: Outcome) -> None:
+        if link not in self._waiting and outcome is not Outcome.RESTS:
             self._waiting.wake(link)
-        if progress:
+        if outcome is Outcome.TRIED:
             self._progress.made()
         self._wake.set()
 

@@ -52,10 +52,14 @@ class Waiting:
             self.end(link)
             self.wake(link)
 
+    def ahead_of(self, link: LinkId) -> list[LinkId]:
+        """What ``link`` waits for or is held up by, what that one waits for, and so on."""
+        found: list[LinkId] = []
+        while (other := self._for.get(link) or self.held_up.get(link)) is not None and other not in found:
+            found.append(other)
+            link = other
+        return found
+
     def is_ring(self, link: LinkId, other: LinkId) -> bool:
         """Whether ``other`` waits for ``link`` or is held up by it, itself or through others."""
-        seen: set[LinkId] = set()
-        while other != link and other not in seen:
-            seen.add(other)
-            other = self._for.get(other) or self.held_up.get(other) or other
-        return other == link
+        return link == other or link in self.ahead_of(other)

@@ -13,6 +13,7 @@ from tests.emulators.hubic.accounts import CLIENT_ID, CLIENT_SECRET
 from tests.emulators.running import running
 from tests.emulators.ubuntuone.signin import EMAIL, PASSWORD
 from tests.servers.swift import SwiftCluster
+from tests.servers.swift_files import PROVIDER
 
 BEFORE = '# mine\n[remote.disk]  # the red one\ntype = "local"\ndirectory = "/srv"\n'
 
@@ -51,7 +52,8 @@ def test_swift_with_a_wrong_key_is_not_saved(world: World, swift_cluster: SwiftC
 def test_hubic(world: World, tmp_path: Path, swift_cluster: SwiftCluster) -> None:
     """Nobody can have signed in yet, so it is saved, and says how."""
     world.environment["CLOUDFS_SIGN_IN_DIR"] = str(tmp_path / "sign-ins")
-    with running("hubic", tmp_path / "hubic", 0, "--swift", swift_cluster.front().auth_url) as service:
+    swift = ("--swift", swift_cluster.front().auth_url, "--user", PROVIDER)
+    with running("hubic", tmp_path / "hubic", 0, *swift) as service:
         answers = [
             ("client_id: ", ""),
             ("client_id: ", CLIENT_ID),

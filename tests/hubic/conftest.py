@@ -15,6 +15,7 @@ from tests.emulators.person import Somebody
 from tests.emulators.running import Running, running
 from tests.mount.conftest import mount_with
 from tests.servers.swift import SwiftCluster
+from tests.servers.swift_files import PROVIDER
 
 __all__ = ["mount_with"]
 
@@ -25,7 +26,7 @@ AS_AT_HUBIC = ("slo", "bulk", "symlink")
 @pytest.fixture(scope="session")
 def service(swift_cluster: SwiftCluster, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Running]:
     auth_url = swift_cluster.front(AS_AT_HUBIC).auth_url
-    with running("hubic", tmp_path_factory.mktemp("hubic"), 0, "--swift", auth_url) as emulator:
+    with running("hubic", tmp_path_factory.mktemp("hubic"), 0, "--swift", auth_url, "--user", PROVIDER) as emulator:
         yield emulator
 
 

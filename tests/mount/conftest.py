@@ -15,6 +15,7 @@ from pathlib import Path
 
 import pytest
 
+from tests.explaining import MOUNTS
 from tests.mount.driver import Mount, workspace
 
 HANG_AFTER = 100.0
@@ -55,6 +56,7 @@ def mount_with(request: pytest.FixtureRequest) -> Iterator[Callable[..., Mount]]
             own.mkdir()
             mount = Mount(own, (*OPTIONS, *options), **settings)  # type: ignore[arg-type]
             made.append((mount, watchdog(mount, patience)))
+            request.node.stash.setdefault(MOUNTS, []).append(mount)
             if started:
                 mount.start()
             return mount

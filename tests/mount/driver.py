@@ -98,6 +98,14 @@ class Mount:
         assert isinstance(found, dict)
         return found
 
+    def last_words(self, lines: int = 60) -> str:
+        """The end of the driver's log; nothing if there is none."""
+        try:
+            text = (self.state / "cloudfs.log").read_text(errors="backslashreplace")
+        except OSError:
+            return ""
+        return "\n".join(text.splitlines()[-lines:])
+
     def wait(self, limit: float = COMMAND_LIMIT) -> None:
         """Until everything is stored."""
         self.succeed("wait", str(self.path), "--timeout", str(limit), limit=limit + 10)

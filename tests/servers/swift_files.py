@@ -7,6 +7,8 @@ from dataclasses import dataclass
 from pathlib import Path
 
 ACCOUNT, USER, KEY = "test", "tester", "testing"
+PROVIDER = "provider:tester"
+"""Account and user for a service in front of Swift, which counts what it holds. (It has the same key.)"""
 OPTIONAL = ("bulk", "slo", "dlo", "symlink", "copy", "prompt")
 """Middlewares that a provider may not have. Without ``prompt`` its listings may lag (`swift_filters`)."""
 _PIPELINE = (
@@ -98,7 +100,7 @@ def front_end(directory: Path, port: int, memcached: int, user: str, without: Co
         "memcache_max_connections = 64\nconnect_timeout = 10\npool_timeout = 10\nio_timeout = 10\n"
         "error_suppression_limit = 1000000\n"
         f"[filter:tempauth]\nuse = egg:swift#tempauth\nuser_{ACCOUNT}_{USER} = {KEY} .admin\n"
-        f"user_{ACCOUNT}_reader = {KEY}\n{filters}"
+        f"user_{ACCOUNT}_reader = {KEY}\nuser_{PROVIDER.replace(':', '_')} = {KEY} .admin\n{filters}"
     )
 
 

@@ -34,6 +34,15 @@ def test_a_ring_elsewhere_is_none_of_ours() -> None:
     assert not waiting.is_ring(A, B)
 
 
+def test_all_that_comes_first() -> None:
+    waiting = Waiting()
+    waiting.begin(A, B)
+    waiting.held_up[B] = C
+    assert waiting.ahead_of(A) == [B, C]
+    waiting.held_up[C] = A
+    assert waiting.ahead_of(A) == [B, C, A]
+
+
 def test_who_is_gone_holds_nobody_up() -> None:
     waiting = Waiting()
     waiting.begin(B, A)
