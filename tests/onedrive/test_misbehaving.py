@@ -51,6 +51,16 @@ def test_what_was_written_is_there(
     assert mount.status()["parked"] == []
 
 
+def test_an_upload_that_has_all_bytes_and_is_never_published(onedrive: Running, mounting: Callable[..., Mount]) -> None:
+    """Going on with it would lead nowhere, however often."""
+    account = Account.make(onedrive, "business")
+    mount = mounting(account, settings=SMALL_FRAGMENTS)
+    onedrive.control("trouble", do="partial", match="PUT /upload", skip=1, bytes=1 << 20)
+    (mount.path / "file").write_bytes(os.urandom(500_000))
+    mount.wait(limit=20)
+    assert onedrive.control("counts", "GET")["happened"] == {"partial": 1}
+
+
 @pytest.mark.parametrize("kind", ["personal", "business", "documentLibrary"])
 def test_backup_and_restore_with_everything_going_wrong(
     onedrive: Running, mounting: Callable[..., Mount], tmp_path: Path, kind: str

@@ -115,6 +115,10 @@ class SessionUpload:
                 position = None
         raise Unavailable("OneDrive forgets upload sessions as soon as they are made")
 
+    def forget(self) -> None:
+        """Nothing came of this session, although all of it may be there: nobody is to go on with it."""
+        self._transfer.remember(b"")
+
     async def digest(self) -> str:
         """The hash of all that was sent, before or now."""
         await self._hash_up_to(self._source.size)

@@ -209,6 +209,7 @@ class Uploads:
                 found = await self._found(location, there, source, mtime_ns)
                 if found is not None:
                     return found
+                upload.forget()
                 if lost:
                     raise BrokenAnswer(f"{location}: OneDrive lost the upload") from None
                 lost, told = True, upload.told
