@@ -44,13 +44,23 @@ class SwiftListing:
     async def list_page(self, directory: Location, cursor: str | None) -> Page:
         """A page of a directory that exists, or may be told to exist by what is in it; `NotFound` if neither."""
         prefix = self._names.inside(directory)
-        rows = await self._container.rows(prefix, after=cursor or "", delimiter="/", limit=self._page)
+        rows = await self._page_of(prefix, cursor or "")
         if not rows and cursor is None and prefix:
             await self._require(directory)
         found = [each for each in _in_directory(prefix, rows) if not await self._was_told(prefix, each, cursor)]
         entries = await self._entries(prefix, found)
         last = _last_name(rows) if len(rows) >= self._page else None
         return Page(entries, last)
+
+    async def _page_of(self, prefix: str, after: str) -> list[Row]:
+        """Together with the summary, if nobody has asked for that yet: most likely there are directories."""
+        rows: list[Row] = []
+
+        async def read() -> None:
+            rows.extend(await self._container.rows(prefix, after=after, delimiter="/", limit=self._page))
+
+        await in_parallel(lambda call: call(), [read] if self._notes.were_asked_for else [read, self._notes.at_hand])
+        return rows
 
     async def stat(self, location: Location) -> Entry:
         """`NotFound`. The root of a container is a directory; so is everything that has something inside."""

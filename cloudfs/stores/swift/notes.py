@@ -50,6 +50,11 @@ class Notes:
         self._read_after = self._save_after = 0.0
         self._needed = 0.0
 
+    @property
+    def were_asked_for(self) -> bool:
+        """Whether `at_hand` has ever come to an end."""
+        return self._read_after > 0
+
     async def at_hand(self, directories: int | None = None) -> None:
         """Have the summary in memory, if it can be had soon.
 
