@@ -24,13 +24,16 @@ T = TypeVar("T")
 Measured = tuple[int, list[int]]
 """What `Sums.measure` found."""
 
+_BASE_IS_GONE = (
+    "the file was changed or deleted elsewhere, and the bytes of it that were not written here are gone with that;"
+    " write all of it again, or discard it"
+)
 _INLINE = 256 << 10
 """To read and to sum so many staged bytes is cheaper than a thread: they are in the page cache."""
 
-_MOVING_SECONDS = 0.02
-_DOUBTFUL_SECONDS = 30.0
-"""To find out what became of an upload without an answer: it may have replaced what is to be read."""
-_LOOK_SECONDS = 0.25
+_PATIENCE = 30.0
+"""Seconds for what is to be read to turn up, when an upload or a move of ours may have replaced it."""
+_FIRST_PAUSE, _LONGEST_PAUSE = 0.02, 0.5
 
 
 class Revoked(Exception):
@@ -80,7 +83,9 @@ class Contents:
     async def _fetch(self, ino: Inode, content: int, start: int, stop: int) -> bytes:
         """From wherever the store has it now; a rename or an upload of ours may happen in the middle."""
         links = self._catalog.links
-        patience = trio.current_time() + _DOUBTFUL_SECONDS
+        # Not for ever: it may be an upload of ours that waits here, and nobody else will move anything before it ends.
+        deadline = trio.current_time() + _PATIENCE
+        pause = _FIRST_PAUSE
         while True:
             since = links.tick
             link = self.holder(ino, content)
@@ -90,10 +95,18 @@ class Contents:
             except (NotFound, VersionMismatch):
                 again = self.holder(ino, content)
                 unmoved = links.location(again) == location and again.version == link.version
-                doubtful = self._catalog.doubts.get(again.id) is not None and trio.current_time() < patience
-                if unmoved and not links.may_have_moved(again, since) and not doubtful:
+                if unmoved and (trio.current_time() >= deadline or not links.may_have_moved(again, since)):
                     raise
-                await trio.sleep(_LOOK_SECONDS if doubtful else _MOVING_SECONDS)
+                await trio.sleep(pause)
+                pause = min(2 * pause, _LONGEST_PAUSE)
+
+    def has(self, ino: Inode, content: int) -> bool:
+        """Whether the store has this content, as far as we know."""
+        try:
+            self.holder(ino, content)
+        except NotFound:
+            return False
+        return True
 
     def holder(self, ino: Inode, content: int) -> Link:
         """A name under which the store has this content. Raises `NotFound`."""
@@ -107,6 +120,8 @@ class Opener(Protocol):
     """What a staged file is made of besides its own bytes; `Contents`."""
 
     def open(self, ino: Inode, content: int, size: int) -> CachedContent: ...
+
+    def has(self, ino: Inode, content: int) -> bool: ...
 
     async def read_piece(self, sent: SentPiece, start: int, stop: int) -> bytes: ...
 
@@ -177,6 +192,7 @@ class StagedSource:
         self.size = size
         self.sums = Sums(size)
         self.staged = staged
+        self._opener = opener
         self._reader = StagedReader(staged, opener)
         self.is_revoked = False
         """The file has been written to since it was claimed."""
@@ -216,6 +232,8 @@ class StagedSource:
         except NotFound as error:
             if self.staged.sent.punched(start, stop):
                 raise Incomplete(f"a piece that the store had is gone from it: {error}") from error
+            if not self._opener.has(self.staged.ino, self.staged.base):
+                raise Incomplete(_BASE_IS_GONE) from error
             raise
 
     def _read_ours(self, start: int, stop: int) -> tuple[bytes, Measured]:

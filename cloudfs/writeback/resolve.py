@@ -15,7 +15,7 @@ from cloudfs.catalog.catalog import Catalog
 from cloudfs.catalog.doubts import Doubt
 from cloudfs.catalog.links import Link
 from cloudfs.catalog.merging import Merging, Stale
-from cloudfs.errors import BrokenAnswer, DirectoryNotEmpty, NotFound, VersionMismatch
+from cloudfs.errors import BrokenAnswer, DirectoryNotEmpty, Incomplete, NotFound, VersionMismatch
 from cloudfs.stores.base import Entry, Location, Store
 from cloudfs.types import ROOT, Inode
 from cloudfs.writeback.conflict import conflict_name
@@ -78,12 +78,9 @@ class Resolver:
         if not any(directory.stored for directory in self._catalog.links.of_inode(doubt.parent)):
             return None
         place = self._catalog.links.place(doubt.parent, doubt.name)
-        try:
-            entry = await self._store.stat(place)
-        except NotFound:
-            return None
+        entry = await self._find(place)
         node = self._catalog.nodes.get(link.ino)
-        if entry.is_directory != node.is_directory:
+        if entry is None or entry.is_directory != node.is_directory:
             return None
         if doubt.moves:
             return entry if await self._is_moved(link, entry, doubt) else None
@@ -94,20 +91,15 @@ class Resolver:
         alike = entry.mtime_ns == doubt.mtime_ns and entry.size == (doubt.size if node.is_regular else entry.size)
         if alike:
             return entry
-        try:
-            same = node.content == doubt.content and await self._is_ours(link, place, entry)
-        except (NotFound, VersionMismatch):
-            same = False
+        same = node.content == doubt.content and await self._is_ours(link, place, entry)
         return entry if same else None
 
     async def _is_moved(self, link: Link, entry: Entry, doubt: Doubt) -> bool:
         if link.identity:
             return entry.identity == link.identity
-        try:
-            await self._store.stat(self._catalog.links.location(link))
-        except NotFound:
-            return entry.is_directory or entry.size == doubt.size or entry.version == link.version
-        return False
+        if await self._find(self._catalog.links.location(link)) is not None:
+            return False
+        return entry.is_directory or entry.size == doubt.size or entry.version == link.version
 
     async def mismatch(self, link: Link, action: Action) -> None:
         """Somebody else changed what we were about to change, or was there first."""
@@ -116,9 +108,12 @@ class Resolver:
             return
         assert link.parent is not None and link.name is not None
         place = self._record.place(link, action.replaces)
-        try:
-            theirs = await self._store.stat(place)
-        except NotFound:
+        theirs = await self._find(place)
+        expected = None if action.replaces is None else action.replaces.version
+        if (None if theirs is None else theirs.version) == expected:
+            await self._look_at_names_of(link)
+            return
+        if theirs is None:
             self._forget_place(link, action)
             return
         if action.step is Step.UPLOAD and await self._is_ours(link, place, theirs):
@@ -126,14 +121,35 @@ class Resolver:
         else:
             self._keep_both(link, action, theirs)
 
+    async def _find(self, location: Location) -> Entry | None:
+        try:
+            return await self._store.stat(location)
+        except NotFound:
+            return None
+
+    async def _look_at_names_of(self, link: Link) -> None:
+        """The place is as we thought, so it is what was to be put there, under this name or another of the file."""
+        links = self._catalog.links
+        for each in links.of_inode(link.ino):
+            is_ours_alone = each.id == link.id or not links.is_claimed(each.id, links.tick)
+            if each.stored and is_ours_alone and not self._catalog.nodes.get(each.ino).is_directory:
+                there = await self._find(links.location(each))
+                if there is None or there.version != each.version:
+                    await self._look_again(each)
+                    return
+        raise BrokenAnswer("the store has something else than it had a moment ago")
+
     async def _is_ours(self, link: Link, place: Location, theirs: Entry) -> bool:
         """Whether it is what we sent, when the answer to an earlier upload was lost."""
         node = self._catalog.nodes.get(link.ino)
         if theirs.is_directory or not node.is_regular or theirs.size != node.size:
             return False
-        with self._sources.open(node) as source:
-            ours = await self._store.digest(source)
-        return bool(ours) and ours == await self._store.checksum(place, theirs.version)
+        try:
+            with self._sources.open(node) as source:
+                ours = await self._store.digest(source)
+            return bool(ours) and ours == await self._store.checksum(place, theirs.version)
+        except (NotFound, VersionMismatch, Incomplete):
+            return False  # theirs has changed once more, or what ours is made of is gone
 
     def _forget_place(self, link: Link, action: Action) -> None:
         with self._catalog:
@@ -180,9 +196,8 @@ class Resolver:
     async def _look_again(self, link: Link) -> None:
         """What the store has there is not what we knew: learn what it is, so that the planner can think again."""
         location = self._catalog.links.location(link)
-        try:
-            theirs = await self._store.stat(location)
-        except NotFound:
+        theirs = await self._find(location)
+        if theirs is None:
             self._record.gone(link)
             return
         current = self._now(link)
@@ -239,11 +254,7 @@ class Resolver:
                 self._drop(current)
 
     async def _is_gone(self, link: Link) -> bool:
-        try:
-            await self._store.stat(self._catalog.links.location(link))
-        except NotFound:
-            return True
-        return False
+        return await self._find(self._catalog.links.location(link)) is None
 
     def _vanished(self, link: Link) -> None:
         with self._catalog:

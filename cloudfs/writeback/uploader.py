@@ -234,7 +234,7 @@ class Uploader:
         if quiet > 0 and not self._cannot_wait(link):
             self._catalog.pending.defer(link_id, time.time_ns() + int(quiet * 1e9))
             return Outcome.RESTS
-        doubted = self._doubted_above(link) or self._doubted_there(link)
+        doubted = self._doubted_above(link) or self._doubted_there(link) or self._doubted_beside(link)
         if doubted is not None:
             self._wait(link, doubted)
             return Outcome.WAITS
@@ -293,6 +293,14 @@ class Uploader:
             return None
         holder = doubts.holder(link.parent, link.name)
         return None if holder == link.id else holder
+
+    def _doubted_beside(self, link: Link) -> LinkId | None:
+        """Another name of the file, of which nobody knows what its object holds: that may be needed for this one."""
+        doubts = self._catalog.doubts
+        if not doubts or doubts.get(link.id) is not None:
+            return None
+        names = (each.id for each in self._catalog.links.of_inode(link.ino))
+        return next((name for name in names if doubts.get(name) is not None), None)
 
     def _plan(self, link: Link) -> Action:
         facts = self._facts.find(link)

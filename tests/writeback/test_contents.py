@@ -55,6 +55,9 @@ class Elsewhere:
         assert self.base is not None, "this file is all new"
         return self.base
 
+    def has(self, ino: Inode, content: int) -> bool:
+        return True
+
     async def read_piece(self, sent: SentPiece, start: int, stop: int) -> bytes:
         self.meanwhile()
         return CONTENT[start:stop]

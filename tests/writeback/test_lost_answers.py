@@ -2,7 +2,10 @@
 
 from __future__ import annotations
 
+from pathlib import Path
+
 import pytest
+import trio
 
 from cloudfs.errors import Unavailable
 from cloudfs.stores.base import Capabilities
@@ -12,7 +15,7 @@ from cloudfs.stores.memory.tree import MemoryTree
 from cloudfs.stores.sparse import ALGORITHM
 from cloudfs.vfs.attributes import Change
 from cloudfs.vfs.namespace import EXCHANGE
-from tests.writeback.rig import FIFO, SYMLINK, Rig
+from tests.writeback.rig import FIFO, SYMLINK, Rig, mounted
 from tests.writeback.views import left_over, mount_view, store_view
 
 COPIES = Capabilities(server_copy=True, attributes=True, checksum=ALGORITHM)
@@ -63,6 +66,29 @@ async def test_of_a_replacing_put_whose_content_changed_since(rig: Rig, tree: Me
     await rig.write(b"a", b"three")
     assert await agreed(rig, tree) == [b"a"]
     assert await rig.read(b"a") == b"three"
+
+
+NOTHING_MORE = Capabilities(attributes=True, checksum=ALGORITHM)
+
+
+@pytest.mark.parametrize("can", [NOTHING_MORE])
+async def test_of_a_put_whose_file_has_another_name_to_be_stored(
+    tmp_path: Path, store: MemoryStore, tree: MemoryTree
+) -> None:
+    """Of what the first name has, nobody knows whether it still is what shows through the file for the second."""
+    async with mounted(tmp_path, store, cache_size=0, uploads=1) as rig:
+        await rig.create(b"a", b"before" * 1000)
+        await rig.drain()
+        await rig.write(b"a", b"patch", 10)
+        rig.plan.add("put", LoseAnswer())
+        await _send_once(rig)
+        await rig.link(b"a", b"b")
+        second = next(link for link in rig.pending() if link.name == b"b")
+        rig.catalog.pending.hasten(second.id, 1)
+        with trio.fail_after(20):
+            while rig.pending():
+                await rig.uploader.progressed()
+        assert await agreed(rig, tree) == [b"a", b"b"]
 
 
 async def test_of_a_put_that_was_written_to_while_the_answer_was_on_its_way(rig: Rig, tree: MemoryTree) -> None:

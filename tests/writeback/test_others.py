@@ -5,21 +5,24 @@ The mount is not told by a listing: it finds out when it gets to the name.
 
 from __future__ import annotations
 
+import dataclasses
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
+from pathlib import Path
 
 import pytest
+import trio
 
 from cloudfs.errors import QuotaExceeded, StoreError, TooLarge, Unavailable
 from cloudfs.stores.base import Capabilities
 from cloudfs.stores.faults import Fault, Hold, Refuse
-from cloudfs.stores.memory.store import EVERYTHING
+from cloudfs.stores.memory.store import EVERYTHING, MemoryStore
 from cloudfs.stores.memory.tree import MemoryTree
 from cloudfs.stores.sparse import ALGORITHM
 from cloudfs.types import ROOT
 from cloudfs.vfs.attributes import Change
 from tests.writeback.another import AnotherClient
-from tests.writeback.rig import Rig
+from tests.writeback.rig import Rig, mounted
 from tests.writeback.views import left_over, store_view
 
 
@@ -174,6 +177,50 @@ async def test_while_a_conflict_is_found_the_name(rig: Rig, tree: MemoryTree, ot
     found = await agreed(rig, tree)
     assert found.pop(b"a") == b"theirs"
     assert list(found.values()) == {"renamed": [b"ours"], "removed": [], "replaced": [b"another"]}[event]
+
+
+@pytest.mark.parametrize("theirs", [b"theirs" * 100, b"another" * 1000, None])
+async def test_a_file_that_is_not_in_the_cache_is_changed_on_both_sides(
+    tmp_path: Path, store: MemoryStore, tree: MemoryTree, theirs: bytes | None
+) -> None:
+    """What was not written here cannot be had any more: that is told, theirs stays, and the uploader goes on."""
+    async with mounted(tmp_path, store, cache_size=0) as rig:
+        await rig.create(b"a", b"before" * 100)
+        await rig.drain()
+        await rig.write(b"a", b"ours", 5)
+        other = AnotherClient(tree)
+        if theirs is None:
+            await other.delete(b"a")
+        else:
+            await other.put(b"a", theirs)
+        with trio.fail_after(100):
+            while not any(link.parked for link in rig.pending()):
+                rig.hasten()
+                with trio.move_on_after(1):
+                    await rig.uploader.progressed()
+        (parked,) = rig.pending()
+        assert "changed or deleted elsewhere" in parked.reason
+        assert theirs is None or await rig.read(b"a") == theirs
+        assert parked.name is not None and (parked.name == b"a") == (theirs is None)
+        await rig.truncate(parked.name, 0)
+        await rig.write(parked.name, b"all of it")
+        await rig.drain()
+        assert await rig.read(parked.name) == b"all of it"
+
+
+@pytest.mark.parametrize("deleted", [False, True])
+async def test_what_is_to_be_copied_was_changed_by_others(tmp_path: Path, tree: MemoryTree, deleted: bool) -> None:
+    """Of a file with two names, on a store without hard links."""
+    store = MemoryStore(tree, dataclasses.replace(EVERYTHING, hard_links=False))
+    async with mounted(tmp_path, store) as rig:
+        await rig.create(b"a", b"ours")
+        await rig.drain()
+        await rig.link(b"a", b"b")
+        other = AnotherClient(tree)
+        await (other.delete(b"a") if deleted else other.put(b"a", b"theirs"))
+        await rig.drain()
+        assert await rig.read(b"b") == b"ours"
+        assert deleted or await rig.read(b"a") == b"theirs"
 
 
 async def test_a_file_is_replaced_while_its_first_upload_is_under_way(rig: Rig, tree: MemoryTree) -> None:
