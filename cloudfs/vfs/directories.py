@@ -95,9 +95,16 @@ class Directories:
                 await self._list_first(Inode(ino))
 
     async def _list_first(self, ino: Inode) -> None:
+        if self._walks is None:
+            await self._list(ino)
+            return
+        if ino == ROOT:
+            self._walks.begin(ino)  # most likely there are directories, and a round trip is saved
         await self._list(ino)
-        if self._walks is not None and self.directory(ino).nlink > _WITHOUT_SUBDIRECTORIES:
+        if self.directory(ino).nlink > _WITHOUT_SUBDIRECTORIES:
             self._walks.listed(ino)
+        else:
+            self._walks.give_up(ino)
 
     async def fresh(self, ino: int) -> None:
         """`known`, and as new as the cache time demands, if the store answers soon."""

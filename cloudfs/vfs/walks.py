@@ -1,7 +1,8 @@
 """Whole trees, listed in the background as soon as somebody begins to look into one.
 
 Most stores list a tree in far fewer requests than its directories one by one. So when a directory with subdirectories
-was listed for the first time, a walk through all that is below it begins. Whoever needs a directory below waits a
+was listed for the first time, a walk through all that is below it begins; that through the root even as soon as
+somebody asks for the root's own listing. Whoever needs a directory below waits a
 moment for the walk to come by, rather than asking by himself: as long as that has turned out to be worth it.
 """
 
@@ -135,8 +136,15 @@ class Walks:
         """Somebody listed this directory himself, for the first time, and may go on to those that are in it."""
         links = self._catalog.links
         path = links.location(links.directory(root)).path
-        if any(walk.root == root or self._helps(walk, root, path) for walk in self._walks):
+        if not any(self._helps(walk, root, path) for walk in self._walks):
+            self.begin(root)
+
+    def begin(self, root: Inode) -> None:
+        """Walk through a directory, if nobody does."""
+        if any(walk.root == root for walk in self._walks):
             return
+        links = self._catalog.links
+        path = links.location(links.directory(root)).path
         for walk in self._walks[: len(self._walks) + 1 - AT_ONCE]:
             walk.scope.cancel()
         walk = Walk(root, path, links.tick)
@@ -144,9 +152,16 @@ class Walks:
         self._wanted.append(walk)
         self._wake.set()
 
+    def give_up(self, root: Inode) -> None:
+        """There is nothing to walk through."""
+        for walk in self._walks:
+            if walk.root == root:
+                walk.scope.cancel()
+
     def _helps(self, walk: Walk, ino: Inode, path: bytes) -> bool:
         """Whether a walk has been here already, and brings what it found as soon as it can; or has only just begun."""
-        if not self._covers(walk, ino) or (walk.has_brought and not walk.waiting.has_below(path)):
+        helps = self._covers(walk, ino) and (not walk.has_brought or walk.waiting.has_below(path))
+        if not helps and walk.root != ino:
             return False
         walk.revealed.append(path)
         return True

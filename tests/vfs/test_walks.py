@@ -51,11 +51,43 @@ async def test_a_tree_is_found_in_two_requests(rig: Rig, tree: MemoryTree, store
     assert store.calls["walk"] == 1 + len(found) // 1000
 
 
+async def test_the_first_walk_begins_with_the_first_listing(rig: Rig, tree: MemoryTree) -> None:
+    grow(tree)
+    listing, walk = Hold(), Hold()
+    rig.plan.add("list", listing)
+    rig.plan.add("walk", walk)
+    async with trio.open_nursery() as nursery:
+        nursery.start_soon(rig.names)
+        await walk.reached.wait()
+        await listing.reached.wait()
+        listing.gate.set()
+        walk.gate.set()
+
+
+@pytest.mark.parametrize("slow", ["list", "walk", "neither"])
+async def test_a_walk_may_be_quicker_than_the_first_listing(
+    rig: Rig, tree: MemoryTree, store: MemoryStore, slow: str
+) -> None:
+    files = grow(tree)
+    delayed = Hold()
+    if slow != "neither":
+        rig.plan.add(slow, delayed)
+    async with trio.open_nursery() as nursery:
+        nursery.start_soon(rig.names)
+        await trio.sleep(1)
+        delayed.gate.set()
+    assert {path for path in await find(rig) if path.endswith(b"file")} == set(files)
+    assert store.calls["list"] == 1
+
+
 async def test_a_directory_without_others_is_not_walked_through(rig: Rig, tree: MemoryTree, store: MemoryStore) -> None:
+    """The walk through the root, which began before that was known, ends."""
     plant(tree, b"file")
+    rig.plan.add("walk", Hold())
     assert await find(rig) == [b"file"]
     await trio.sleep(1)
-    assert store.calls["walk"] == 0
+    assert rig.directories._walks is not None
+    assert rig.directories._walks._walks == []
 
 
 async def test_a_directory_below_is_listed_directly_if_the_walk_takes_long(
