@@ -66,7 +66,7 @@ class Outcome(Enum):
     WAITS = auto()
     """Others come first, or there was nothing to do."""
     RESTS = auto()
-    """It is in use, and left alone for a while: those that wait for it go on waiting."""
+    """It is in use, and left alone for a while."""
 
 
 class Uploader:
@@ -329,11 +329,20 @@ class Uploader:
         self._catalog.pending.hasten(other, time.time_ns())
 
     def _done(self, link: LinkId, outcome: Outcome) -> None:
-        if link not in self._waiting and outcome is not Outcome.RESTS:
+        if outcome is Outcome.RESTS:
+            self._postpone_those_behind(link)
+        elif link not in self._waiting:
             self._waiting.wake(link)
         if outcome is Outcome.TRIED:
             self._progress.made()
         self._wake.set()
+
+    def _postpone_those_behind(self, link_id: LinkId) -> None:
+        """They look again when it does: at once they would only wait for it once more."""
+        link = self._catalog.links.get(link_id)
+        due = max((link.pending_ns if link is not None else None) or 0, time.time_ns()) + 1_000_000
+        for waiter in self._waiting.hold_up(link_id):
+            self._catalog.pending.defer(waiter, due)
 
     # --- failures ------------------------------------------------------------------------------------------------
 

@@ -11,7 +11,7 @@ from cloudfs.types import LinkId
 class Waiting:
     """Every name waits for at most one other. Plain data: who waits is not asked again before it is woken.
 
-    ``held_up`` are names that would wait for one that is failing: they have another look when that is tried again.
+    ``held_up`` are names that would wait for one that is failing, or in use: they have another look when that has.
     """
 
     def __init__(self) -> None:
@@ -44,6 +44,14 @@ class Waiting:
         """``other`` got somewhere: all that waited for it may be asked again."""
         for waiter in self._waiters.pop(other, ()):
             self._for.pop(waiter, None)
+
+    def hold_up(self, other: LinkId) -> list[LinkId]:
+        """All that waited for ``other`` are held up by it from now on; who that is."""
+        waiters = list(self._waiters.pop(other, ()))
+        for waiter in waiters:
+            self._for.pop(waiter, None)
+            self.held_up[waiter] = other
+        return waiters
 
     def gone(self, links: Iterable[LinkId]) -> None:
         """Names that do not exist any more wait for nothing, and nobody waits for them."""

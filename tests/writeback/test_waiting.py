@@ -43,6 +43,15 @@ def test_all_that_comes_first() -> None:
     assert waiting.ahead_of(A) == [B, C, A]
 
 
+def test_those_that_are_held_up_wait_no_longer() -> None:
+    waiting = Waiting()
+    waiting.begin(A, B)
+    assert waiting.hold_up(B) == [A]
+    assert A not in waiting
+    assert waiting.held_up == {A: B}
+    assert waiting.hold_up(B) == []
+
+
 def test_who_is_gone_holds_nobody_up() -> None:
     waiting = Waiting()
     waiting.begin(B, A)
