@@ -2,8 +2,8 @@
 
 Most stores list a tree in far fewer requests than its directories one by one. So when a directory with subdirectories
 was listed for the first time, a walk through all that is below it begins; that through the root even as soon as
-somebody asks for the root's own listing. Whoever needs a directory below waits a
-moment for the walk to come by, rather than asking by himself: as long as that has turned out to be worth it.
+somebody asks for the root's own listing. Whoever needs a directory below waits a moment for the walk to come by, rather
+than asking by himself: as long as that has turned out to be worth it.
 """
 
 from __future__ import annotations
@@ -159,7 +159,8 @@ class Walks:
                 walk.scope.cancel()
 
     def _helps(self, walk: Walk, ino: Inode, path: bytes) -> bool:
-        """Whether a walk has been here already, and brings what it found as soon as it can; or has only just begun."""
+        """Whether a walk began here; or has been here already, and brings what it found as soon as it can; or has only
+        just begun."""
         helps = self._covers(walk, ino) and (not walk.has_brought or walk.waiting.has_below(path))
         if not helps and walk.root != ino:
             return False

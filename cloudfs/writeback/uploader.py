@@ -66,7 +66,7 @@ class Outcome(Enum):
     WAITS = auto()
     """Others come first, or there was nothing to do."""
     RESTS = auto()
-    """It is in use, and left alone for a while."""
+    """It is in use, or was written to while it was being sent: left alone for a while."""
 
 
 class Uploader:

@@ -11,7 +11,7 @@ from cloudfs.types import LinkId
 class Waiting:
     """Every name waits for at most one other. Plain data: who waits is not asked again before it is woken.
 
-    ``held_up`` are names that would wait for one that is failing, or in use: they have another look when that has.
+    ``held_up`` are names that would wait for one that is failing, or in use: they have another look when that one has.
     """
 
     def __init__(self) -> None:
