@@ -3,14 +3,19 @@
 from __future__ import annotations
 
 import os
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
+from typing import TypeVar
 
+from cloudfs.cli.program import complain
 from cloudfs.daemon.client import ControlClient
 from cloudfs.daemon.mountinfo import Mounted, holding, mounted_at, read_mounts, resolve
 from cloudfs.daemon.mountpoint import is_dead
 from cloudfs.daemon.registry import Record, Registry
-from cloudfs.errors import UsageError
+from cloudfs.errors import CloudfsError, UsageError
+
+T = TypeVar("T")
 
 
 @dataclass(frozen=True, slots=True)
@@ -66,6 +71,24 @@ def all_mounts() -> list[Mount]:
     lost = [mount for mount in _visible() if mount.mountpoint not in recorded and is_dead(mount.mountpoint)]
     dead = [Mount(mount.mountpoint, mount.source, None) for mount in lost]
     return sorted([*recorded.values(), *dead], key=lambda mount: mount.mountpoint)
+
+
+def ask_each(mounts: Sequence[Mount], ask: Callable[[Mount], T]) -> tuple[list[T], int]:
+    """What ``ask`` returns for each of ``mounts``, and an exit status: 1 if one of them did not answer.
+
+    One that is dead, or ends meanwhile, is named on standard error and is in nobody's way. Raises `UsageError` if
+    there are none: whoever asks has written something, and should learn that it went elsewhere.
+    """
+    answers, status = [], 0
+    if not mounts:
+        raise UsageError("nothing is mounted")
+    for mount in mounts:
+        try:
+            answers.append(ask(mount))
+        except CloudfsError as error:
+            complain(f"{mount.mountpoint}: {error}")
+            status = 1
+    return answers, status
 
 
 def all_mountpoints() -> list[Path]:

@@ -12,7 +12,7 @@ from typing import Any
 
 import click
 
-from cloudfs.cli.mounts import Mount, all_mounts, find_holding
+from cloudfs.cli.mounts import Mount, all_mounts, ask_each, find_holding
 from cloudfs.cli.program import Command, Example, Group, Manual, complain
 from cloudfs.cli.render import columns
 from cloudfs.cli.text import printable, show_duration
@@ -36,14 +36,13 @@ _PATH = click.argument("path", type=click.Path(path_type=Path))
 
 @click.group(cls=Group, manual=_MANUAL, invoke_without_command=True)
 @click.pass_context
-def command(ctx: click.Context) -> None:
+def command(ctx: click.Context) -> int:
     """See what is not stored yet, and deal with it.
 
     It can be tried again, copied out, or given up. Without a command this lists what is pending in all mounts of
     this user.
     """
-    if ctx.invoked_subcommand is None:
-        _list([], as_json=False)
+    return _list([], as_json=False) if ctx.invoked_subcommand is None else 0
 
 
 @command.command(
@@ -58,9 +57,9 @@ def command(ctx: click.Context) -> None:
 )
 @click.argument("paths", metavar="[PATH]...", nargs=-1, type=click.Path(path_type=Path))
 @click.option("--json", "as_json", is_flag=True, help="Print JSON: a list of objects.")
-def list_(paths: tuple[Path, ...], as_json: bool) -> None:
+def list_(paths: tuple[Path, ...], as_json: bool) -> int:
     """List what is not stored yet: what kind of change, bytes, since when, and why it failed."""
-    _list(list(paths), as_json=as_json)
+    return _list(list(paths), as_json=as_json)
 
 
 @command.command(
@@ -130,24 +129,28 @@ def export(path: Path, destination: Path) -> None:
     click.echo(f"{show_count(len(unsent), 'file')} copied, {show_size(size)}")
 
 
-def _list(paths: list[Path], *, as_json: bool) -> None:
-    places = [find_holding(path) for path in paths] or [(mount, "") for mount in all_mounts() if mount.record]
-    found = [{**row, "mountpoint": str(mount.mountpoint)} for mount, inside in places for row in _rows(mount, inside)]
+def _list(paths: list[Path], *, as_json: bool) -> int:
+    """The exit status: not 0 if there is a mount of which nobody knows."""
+    if paths:
+        parts, status = [_rows(*find_holding(path)) for path in paths], 0
+    else:
+        parts, status = ask_each(all_mounts(), lambda mount: _rows(mount, ""))
+    found = [row for part in parts for row in part]
     if as_json:
         click.echo(json.dumps(found, indent=2))
     elif found:
         for line in columns([("STATE", "CHANGE", "SIZE", "SINCE", "TRIES", "PATH"), *map(_cells, found)]):
             click.echo(line)
-    else:
+    elif status == 0:
         click.echo("everything is stored")
+    return status
 
 
 def _rows(mount: Mount, inside: str) -> list[dict[str, Any]]:
     answer = mount.client.call("pending", limit=_WORK_SECONDS, path=inside, most=_LISTED)
     if answer["more"]:
         complain(f"{mount.mountpoint}: more than {_LISTED:,} names are pending; these are the first")
-    rows: list[dict[str, Any]] = answer["rows"]
-    return rows
+    return [{**row, "mountpoint": str(mount.mountpoint)} for row in answer["rows"]]
 
 
 def _cells(row: dict[str, Any]) -> tuple[str, ...]:

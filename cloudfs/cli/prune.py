@@ -12,7 +12,7 @@ from typing import Any
 import click
 
 from cloudfs.cli.complete import complete_mountpoint
-from cloudfs.cli.mounts import Mount, all_mounts, find_holding
+from cloudfs.cli.mounts import Mount, all_mounts, ask_each, find_holding
 from cloudfs.cli.program import Command, Example, Manual
 from cloudfs.cli.render import columns
 from cloudfs.cli.text import printable
@@ -40,7 +40,7 @@ _MANUAL = Manual(
 @click.argument("mountpoint", type=click.Path(path_type=Path), required=False, shell_complete=complete_mountpoint)
 @click.option("-n", "--dry-run", is_flag=True, help="Only say what would be deleted, and what would stay, and why.")
 @click.option("--json", "as_json", is_flag=True, help="Print JSON: a list, with an object for each directory.")
-def command(mountpoint: Path | None, dry_run: bool, as_json: bool) -> None:
+def command(mountpoint: Path | None, dry_run: bool, as_json: bool) -> int:
     """Delete snapshots that the retention rules do not keep.
 
     The rules are the [[retention]] tables for what is mounted at MOUNTPOINT, or at all mounts of this user, as they
@@ -48,17 +48,18 @@ def command(mountpoint: Path | None, dry_run: bool, as_json: bool) -> None:
     """
     config = load_config()
     mounts = [find_holding(mountpoint)[0]] if mountpoint else [each for each in all_mounts() if _is_of(config, each)]
-    sources = [(mount, resolve_source(mount.source, config, must_exist=False)) for mount in mounts]
-    work = [(mount, rules) for mount, source in sources for rules in retention_of(source, config)]
+    work = {mount: rules for mount in mounts if (rules := _rules(config, mount))}
     if not work:
         raise UsageError(f"there is no [[retention]] for what is mounted in {config.file or 'any configuration'}")
-    found = [outcome for mount, rules in work for outcome in _prune(mount, rules, dry_run)]
+    parts, status = ask_each(list(work), lambda mount: _prune(mount, work[mount], dry_run))
+    found = [outcome for part in parts for outcome in part]
     if as_json:
         click.echo(json.dumps(found, indent=2))
-        return
-    for each in found:
-        for line in _render(each, dry_run):
-            click.echo(line)
+    else:
+        for each in found:
+            for line in _render(each, dry_run):
+                click.echo(line)
+    return status
 
 
 def _is_of(config: Config, mount: Mount) -> bool:
@@ -70,10 +71,17 @@ def _is_of(config: Config, mount: Mount) -> bool:
     return True
 
 
-def _prune(mount: Mount, rules: Rules, dry_run: bool) -> list[dict[str, Any]]:
-    table = {key: value for key, value in dataclasses.asdict(rules).items() if value is not None}
-    outcomes = mount.client.call("prune", limit=_WORK_SECONDS, rules=table, dry_run=dry_run)
-    return [{"mountpoint": str(mount.mountpoint), **outcome} for outcome in outcomes]
+def _rules(config: Config, mount: Mount) -> list[Rules]:
+    return retention_of(resolve_source(mount.source, config, must_exist=False), config)
+
+
+def _prune(mount: Mount, all_rules: Iterable[Rules], dry_run: bool) -> list[dict[str, Any]]:
+    found = []
+    for rules in all_rules:
+        table = {key: value for key, value in dataclasses.asdict(rules).items() if value is not None}
+        outcomes = mount.client.call("prune", limit=_WORK_SECONDS, rules=table, dry_run=dry_run)
+        found += [{"mountpoint": str(mount.mountpoint), **outcome} for outcome in outcomes]
+    return found
 
 
 def _render(found: dict[str, Any], dry_run: bool) -> Iterable[str]:

@@ -7,7 +7,7 @@ from pathlib import Path
 import click
 
 from cloudfs.cli.complete import complete_mountpoint
-from cloudfs.cli.mounts import all_mounts, find_mount
+from cloudfs.cli.mounts import Mount, all_mounts, ask_each, find_mount
 from cloudfs.cli.program import Command, Example, Manual
 
 _MOUNTPOINT = click.argument(
@@ -19,24 +19,30 @@ _RETRY = Manual(examples=(Example("cloudfs retry /mnt/backup", "Try again after 
 
 @click.command("flush", cls=Command, manual=_FLUSH)
 @_MOUNTPOINT
-def flush(mountpoint: Path | None) -> None:
+def flush(mountpoint: Path | None) -> int:
     """Start uploads that wait for their time.
 
     Of one mount, or of all mounts of this user.
     """
-    _tell("flush", mountpoint)
+    return _tell("flush", mountpoint)
 
 
 @click.command("retry", cls=Command, manual=_RETRY)
 @_MOUNTPOINT
-def retry(mountpoint: Path | None) -> None:
+def retry(mountpoint: Path | None) -> int:
     """Take up again what is parked.
 
     Of one mount, or of all mounts of this user.
     """
-    _tell("retry", mountpoint)
+    return _tell("retry", mountpoint)
 
 
-def _tell(order: str, mountpoint: Path | None) -> None:
-    for mount in [find_mount(mountpoint)] if mountpoint else all_mounts():
+def _tell(order: str, mountpoint: Path | None) -> int:
+    def tell(mount: Mount) -> None:
         mount.client.call(order)
+
+    if mountpoint:
+        tell(find_mount(mountpoint))
+        return 0
+    _, status = ask_each(all_mounts(), tell)
+    return status

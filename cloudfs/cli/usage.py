@@ -11,11 +11,10 @@ from typing import Any
 import click
 
 from cloudfs.cli.complete import complete_mountpoint
-from cloudfs.cli.mounts import all_mounts, find_holding
+from cloudfs.cli.mounts import Mount, all_mounts, ask_each, find_holding
 from cloudfs.cli.program import Command, Example, Manual
 from cloudfs.cli.render import columns, show_part
 from cloudfs.cli.text import printable
-from cloudfs.errors import UsageError
 from cloudfs.quantities import show_size
 
 _WORK_SECONDS = 3600.0
@@ -32,25 +31,25 @@ _MANUAL = Manual(
 @click.command(cls=Command, manual=_MANUAL)
 @click.argument("path", type=click.Path(path_type=Path), required=False, shell_complete=complete_mountpoint)
 @click.option("--json", "as_json", is_flag=True, help="Print JSON: an object, or without PATH a list of them.")
-def command(path: Path | None, as_json: bool) -> None:
+def command(path: Path | None, as_json: bool) -> int:
     """Show how much is at and below PATH, and in the account.
 
     Entry by entry. The time is that of a snapshot: what its name says, or else when it was changed. Sizes are what
     the mount shows; a provider may count deleted files, too, until its trash is emptied. Without PATH, all mounts of
     this user.
     """
-    places = [find_holding(path)] if path else [(mount, "") for mount in all_mounts()]
-    if not places:
-        raise UsageError("nothing is mounted")
-    found = [
-        {"mountpoint": os.fspath(mount.mountpoint), **mount.client.call("usage", limit=_WORK_SECONDS, path=inside)}
-        for mount, inside in places
-    ]
+    found, status = ([_ask(*find_holding(path))], 0) if path else ask_each(all_mounts(), lambda mount: _ask(mount, ""))
     if as_json:
         click.echo(json.dumps(found[0] if path else found, indent=2))
-        return
-    for each in found:
-        _print(each)
+    else:
+        for each in found:
+            _print(each)
+    return status
+
+
+def _ask(mount: Mount, inside: str) -> dict[str, Any]:
+    usage = mount.client.call("usage", limit=_WORK_SECONDS, path=inside)
+    return {"mountpoint": os.fspath(mount.mountpoint), **usage}
 
 
 def _print(found: dict[str, Any]) -> None:

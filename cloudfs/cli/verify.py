@@ -10,11 +10,10 @@ from typing import Any
 import click
 
 from cloudfs.cli.complete import complete_mountpoint
-from cloudfs.cli.mounts import Mount, all_mounts, find_holding
+from cloudfs.cli.mounts import Mount, all_mounts, ask_each, find_holding
 from cloudfs.cli.program import Command, Example, Manual
 from cloudfs.cli.progress import counter
 from cloudfs.cli.text import printable
-from cloudfs.errors import UsageError
 from cloudfs.quantities import show_count, show_size
 
 _MANUAL = Manual(
@@ -49,16 +48,16 @@ def command(path: Path | None, deep: float, as_json: bool) -> int:
     attributes, and whether something is there that nobody here knows of. What is not stored yet is a difference.
     Without PATH, all mounts of this user. Nothing is changed.
     """
-    places = [find_holding(path)] if path else [(mount, "") for mount in all_mounts()]
-    if not places:
-        raise UsageError("nothing is mounted")
-    results = [_verify(mount, inside, deep) for mount, inside in places]
+    if path:
+        results, status = [_verify(*find_holding(path), deep)], 0
+    else:
+        results, status = ask_each(all_mounts(), lambda mount: _verify(mount, "", deep))
     if as_json:
         click.echo(json.dumps(results[0] if path else results, indent=2))
     else:
         for result in results:
             _print(result)
-    return 1 if any(result["count"] for result in results) else 0
+    return 1 if any(result["count"] for result in results) else status
 
 
 def _verify(mount: Mount, inside: str, deep: float) -> dict[str, Any]:

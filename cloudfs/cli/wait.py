@@ -4,17 +4,16 @@ from __future__ import annotations
 
 import time
 from collections import defaultdict
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from pathlib import Path
 
 import click
 
 from cloudfs.cli.drain import Outcome, drain, report_parked
 from cloudfs.cli.duration import duration
-from cloudfs.cli.mounts import Mount, all_mounts, find_holding
+from cloudfs.cli.mounts import Mount, all_mounts, ask_each, find_holding
 from cloudfs.cli.program import Command, Example, Manual, complain
 from cloudfs.cli.text import show_duration
-from cloudfs.errors import UsageError
 
 _MANUAL = Manual(
     examples=(
@@ -40,27 +39,26 @@ def command(paths: tuple[Path, ...], timeout: float | None) -> int:
     Without PATH, wait for all mounts of this user. What is written meanwhile under PATH is waited for as well.
     """
     deadline = None if timeout is None else time.monotonic() + timeout
-    outcomes = []
-    for mount, inside in _by_mount(paths):
+
+    def wait(mount: Mount, inside: Sequence[str]) -> Outcome:
         remaining = None if deadline is None else max(0.0, deadline - time.monotonic())
         drained = drain(mount, inside, remaining)
         report_parked(mount, drained)
         if drained.outcome is Outcome.LATE:
             after = f" after {show_duration(timeout)}" if timeout is not None else ""
             complain(f"{mount.mountpoint}: {drained.left}{after}")
-        outcomes.append(drained.outcome)
-    return max(outcomes)
+        return drained.outcome
+
+    if paths:
+        return max(wait(mount, inside) for mount, inside in _by_mount(paths).items())
+    outcomes, status = ask_each(all_mounts(), lambda mount: wait(mount, [""]))
+    return max([*outcomes, status])
 
 
-def _by_mount(paths: Iterable[Path]) -> list[tuple[Mount, list[str]]]:
+def _by_mount(paths: Iterable[Path]) -> dict[Mount, list[str]]:
     """Each mount to ask, with the paths inside it to ask for."""
     inside: dict[Mount, list[str]] = defaultdict(list)
     for path in paths:
         mount, relative = find_holding(path)
         inside[mount].append(relative)
-    if not inside:
-        inside.update((mount, [""]) for mount in all_mounts())
-    if not inside:
-        # Not a success: whoever waits has written something, and should learn that it went elsewhere.
-        raise UsageError("nothing is mounted")
-    return list(inside.items())
+    return inside

@@ -1,8 +1,8 @@
 """A daemon without a file system: the real registry and control socket, and answers from a script.
 
 ``python -m tests.cli.fake_daemon MOUNTPOINT SOURCE SCRIPT`` is run by `tests.cli.conftest`. ``SCRIPT`` is a JSON file
-that has for each command the messages of its conversation: events, and then a result; ``"silence"`` never answers,
-``"crash"`` ends the process. Every request is appended to ``SCRIPT.requests``.
+that has for each command the daemon knows the messages of its conversation: events, and then a result; ``"silence"``
+never answers, ``"crash"`` ends the process. Every request is appended to ``SCRIPT.requests``.
 """
 
 from __future__ import annotations
@@ -11,6 +11,7 @@ import json
 import os
 import signal
 import sys
+from collections.abc import Iterable
 from functools import partial
 from pathlib import Path
 from typing import Any
@@ -72,10 +73,9 @@ async def converse(script: Path, command: str, arguments: dict[str, Any], report
     return None
 
 
-async def serve(mountpoint: Path, source: str, script: Path) -> None:
+async def serve(mountpoint: Path, source: str, script: Path, commands: Iterable[str]) -> None:
     registry = Registry()
     record = registry.register(mountpoint, source)
-    commands = ("status", "wait", "unmounting", "flush", "retry")
     daemon = Daemon(script)
     async with trio.open_nursery() as nursery:
         handlers = {command: partial(daemon.answer, command) for command in commands}
@@ -91,4 +91,5 @@ async def announce() -> None:
 
 
 if __name__ == "__main__":
-    trio.run(serve, Path(sys.argv[1]), sys.argv[2], Path(sys.argv[3]))
+    answers = Path(sys.argv[3])
+    trio.run(serve, Path(sys.argv[1]), sys.argv[2], answers, list(json.loads(answers.read_text())))
