@@ -20,6 +20,7 @@ class Line:
 
     def __init__(self, damaged: int, **headers: str) -> None:
         self.asked = 0
+        self.is_static = "X-Static-Large-Object" in headers
         self._damaged = damaged
         self._headers = headers
 
@@ -33,7 +34,10 @@ class Line:
 
 
 async def read(line: Line) -> bytes:
-    return await SwiftContainer(line, "c").get("name", md5_of(STORED), 0, len(STORED))  # type: ignore[arg-type]
+    container = SwiftContainer(line, "c")  # type: ignore[arg-type]
+    content, is_static = await container.get("name", md5_of(STORED), 0, len(STORED))
+    assert is_static == line.is_static
+    return content
 
 
 async def test_what_was_damaged_on_its_way_is_read_again(autojump_clock: trio.testing.MockClock) -> None:

@@ -21,7 +21,7 @@ class Composition:
         """Of the large object at ``/container/object``; none if that cannot be told, or it is gone."""
         try:
             if head.is_static:
-                return await self._static(path)
+                return await self.static(path)
             return await self._dynamic(head.headers["x-object-manifest"])
         except NotFound:
             return []
@@ -32,7 +32,7 @@ class Composition:
         for segment in segments:
             found.append(segment)
             if segment.nested:
-                found += await self.unfolded(await self._static(segment.path))
+                found += await self.unfolded(await self.static(segment.path))
         return found
 
     async def used_by(self, users: Iterable[str]) -> set[str]:
@@ -49,7 +49,8 @@ class Composition:
         found = await in_parallel(used, users, at_once=16)
         return {segment.path for segments in found for segment in segments}
 
-    async def _static(self, path: str) -> list[Segment]:
+    async def static(self, path: str) -> list[Segment]:
+        """Of a static large object; none if its parts cannot be used by themselves. `NotFound`."""
         container, name = container_name(path)
         answer = await SwiftContainer(self._account, container).get_text(name, {"multipart-manifest": "get"})
         return read_manifest(answer.body) or []

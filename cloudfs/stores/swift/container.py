@@ -115,18 +115,20 @@ class SwiftContainer:
             raise refused(name, answer)
         return Head(etag_of(answer), int(answer.headers.get("content-length", "0")), answer.headers)
 
-    async def get(self, name: str, etag: str, start: int, stop: int) -> bytes:
+    async def get(self, name: str, etag: str, start: int, stop: int) -> tuple[bytes, bool]:
         """Bytes ``[start, stop)``, not none, of the content that has this etag; broken answers are resumed.
 
-        `VersionMismatch`, `NotFound`, `BrokenAnswer`.
+        And whether the object is a static large one. `VersionMismatch`, `NotFound`, `BrokenAnswer`.
         """
-        content = bytearray()
+        content, is_static = bytearray(), False
         fruitless, fruitful = 0, trio.current_time()
         while len(content) < stop - start:
             had = len(content)
             try:
-                is_whole = await self._get_on(name, etag, start, stop, content)
-                if is_whole and len(content) == stop and await _md5_of_many(content) != etag:
+                answer = await self._get_on(name, etag, start, stop, content)
+                is_static = "x-static-large-object" in answer.headers
+                is_whole = start == 0 and len(content) == stop and _has_md5_as_etag(answer, stop)
+                if is_whole and await _md5_of_many(content) != etag:
                     content.clear()
                     raise BrokenAnswer(f"{name}: what arrived is not what is stored")
             except Unavailable:
@@ -137,10 +139,10 @@ class SwiftContainer:
                 if fruitless >= _RESUMES or trio.current_time() - fruitful > _FRUITLESS_SECONDS:
                     raise
                 await trio.sleep(_RESUME_PAUSE * 2**fruitless)
-        return bytes(content)
+        return bytes(content), is_static
 
-    async def _get_on(self, name: str, etag: str, start: int, stop: int, content: bytearray) -> bool:
-        """Ask for what ``content`` does not have yet. Whether it is to be all of an object whose etag is its MD5."""
+    async def _get_on(self, name: str, etag: str, start: int, stop: int, content: bytearray) -> Answer:
+        """Ask for what ``content`` does not have yet."""
         first, wanted = start + len(content), stop - start - len(content)
         headers = {"Range": f"bytes={first}-{stop - 1}", "If-Match": f'"{etag}"'}
         had = len(content)
@@ -159,9 +161,7 @@ class SwiftContainer:
             raise BrokenAnswer(f"{name}: the server answered with other bytes than it was asked for")
         if len(content) == had:
             raise BrokenAnswer(f"{name}: the server answered without the bytes it was asked for")
-        size = answer.headers.get("content-range", "").rpartition("/")[2]
-        is_large = "x-static-large-object" in answer.headers or "x-object-manifest" in answer.headers
-        return start == 0 and size == str(stop) and not is_large
+        return answer
 
     async def get_text(self, name: str, query: Mapping[str, str] | None = None) -> Answer:
         """A whole object, or what a query makes of it. `NotFound`."""
@@ -265,6 +265,12 @@ def rows_of(answer: Answer) -> list[Row]:
     if not isinstance(rows, list) or not all(isinstance(row, dict) for row in rows):
         raise BrokenAnswer("a listing makes no sense")
     return rows
+
+
+def _has_md5_as_etag(answer: Answer, size: int) -> bool:
+    """Whether a part came from an object of that size which is no large one."""
+    is_large = "x-static-large-object" in answer.headers or "x-object-manifest" in answer.headers
+    return answer.headers.get("content-range", "").rpartition("/")[2] == str(size) and not is_large
 
 
 async def _md5_of_many(data: bytes | bytearray) -> str:

@@ -14,6 +14,7 @@ from cloudfs.stores.swift.container import Head, SwiftContainer
 from cloudfs.stores.swift.content import Content, prepare
 from cloudfs.stores.swift.directories import SwiftDirectories
 from cloudfs.stores.swift.large import Assembly, LargeObjects
+from cloudfs.stores.swift.layouts import LayoutReader
 from cloudfs.stores.swift.locks import Locks
 from cloudfs.stores.swift.manifest import Segment
 from cloudfs.stores.swift.names import Names
@@ -40,12 +41,13 @@ class SwiftFiles:
         self._large = large
         self._batches = batches
         self._largest = largest
+        self._reader = LayoutReader(container)
         self._locks = Locks()
 
     async def read(self, location: Location, version: Version, start: int, stop: int) -> bytes:
         name = self._names.of(location)
         if start < stop:
-            return await self._container.get(name, etag_in(version), start, stop)
+            return await self._reader.read(name, etag_in(version), start, stop)
         await self._require(location, version)
         return b""
 

@@ -58,9 +58,10 @@ class SwiftSegments:
         segment = segment_of(piece)
         name, first, last = self._name(segment.path), start - piece.start, stop - piece.start
         try:
-            return await self.container.get(name, segment.etag, first, last)
+            content, _ = await self.container.get(name, segment.etag, first, last)
         except VersionMismatch:
-            return await self.container.get(name, manifest_etag([segment]), first, last)  # it leads to its copy
+            content, _ = await self.container.get(name, manifest_etag([segment]), first, last)  # it leads to its copy
+        return content
 
     async def drop(self, piece: Piece) -> None:
         await self.container.delete(self._name(segment_of(piece).path))

@@ -89,9 +89,7 @@ class SwiftStore:
             await delete_many(account, owner, doomed, offer.bulk_delete)
 
         self._large = LargeObjects(self._container, names, self._segments, offer, delete) if segments else None
-        batches = (
-            Batches(self._container, offer) if batch_after is None else Batches(self._container, offer, batch_after)
-        )
+        batches = Batches(self._container, offer, batch_after)
         largest = None if segments else offer.max_object
         self._files = SwiftFiles(self._container, names, self._directories, self._large, batches, largest)
         self.pieces: Pieces | None = self._segments if segments else None
