@@ -14,6 +14,7 @@ import ctypes
 import fcntl
 import os
 import struct
+import threading
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -27,7 +28,10 @@ _TOP_OF_HIERARCHY = 0x00020000
 
 
 class StagedFiles:
-    """The files below one directory, by number. A number is used once, in no mount ever again."""
+    """The files below one directory, by number. A number is used once, in no mount ever again.
+
+    Threads may call all of this at the same time.
+    """
 
     def __init__(self, directory: Path) -> None:
         directory.mkdir(mode=0o700, exist_ok=True)
@@ -35,6 +39,9 @@ class StagedFiles:
         self._fd = os.open(directory, os.O_RDONLY | os.O_DIRECTORY | os.O_CLOEXEC)
         self._used: set[str] = set()
         self._unsynced: set[str] = set()
+        self._making = threading.Lock()
+        """Held while directories come and go, and while these sets change."""
+        self._syncing = threading.Lock()
         _mark_as_top(self._fd)
 
     def path(self, file: int) -> Path:
@@ -44,12 +51,15 @@ class StagedFiles:
         """A descriptor of a new, empty file."""
         flags = os.O_RDWR | os.O_CREAT | os.O_EXCL | os.O_CLOEXEC
         share = _share(file)
-        if share not in self._used:
-            self._used.add(share)
-            with contextlib.suppress(FileExistsError):
-                os.mkdir(share, 0o700, dir_fd=self._fd)
-        self._unsynced.add(share)
-        return os.open(_place(file), flags, 0o600, dir_fd=self._fd)
+        with self._making:
+            if share not in self._used:
+                with contextlib.suppress(FileExistsError):
+                    os.mkdir(share, 0o700, dir_fd=self._fd)
+                self._used.add(share)
+        fd = os.open(_place(file), flags, 0o600, dir_fd=self._fd)
+        with self._making:
+            self._unsynced.add(share)
+        return fd
 
     def open(self, file: int) -> int:
         """A descriptor of an existing file; `FileNotFoundError`."""
@@ -67,18 +77,28 @@ class StagedFiles:
         """Every file there is; empty directories of earlier mounts are removed on the way. Blocks."""
         for share in [entry.name for entry in os.scandir(self._directory) if entry.is_dir()]:
             names = os.listdir(self._directory / share)
-            if not names and share not in self._used:
-                with contextlib.suppress(OSError):
-                    os.rmdir(share, dir_fd=self._fd)
+            if not names:
+                self._remove_unused(share)
             yield from (int(name) for name in names if name.isdigit())
 
+    def _remove_unused(self, share: str) -> None:
+        with self._making, contextlib.suppress(OSError):
+            if share not in self._used:
+                os.rmdir(share, dir_fd=self._fd)
+
     def sync(self) -> None:
-        """Files made before survive a power cut. Blocks: call it in a thread."""
-        fresh, self._unsynced = self._unsynced, set()
-        for share in fresh:
-            with contextlib.suppress(FileNotFoundError):
-                _sync(os.open(share, os.O_RDONLY | os.O_CLOEXEC, dir_fd=self._fd))
-        os.fsync(self._fd)
+        """Files made before survive a power cut. Blocks: call it in a thread. Raises `OSError`."""
+        with self._syncing:  # who comes meanwhile may have a file that somebody else is just seeing to
+            with self._making:
+                fresh, self._unsynced = self._unsynced, set()
+            try:
+                for share in fresh:
+                    _sync(os.open(share, os.O_RDONLY | os.O_CLOEXEC, dir_fd=self._fd))
+                os.fsync(self._fd)
+            except BaseException:
+                with self._making:
+                    self._unsynced |= fresh
+                raise
 
     def sync_all(self) -> None:
         """Everything there survives a power cut, at one blow (syncfs(2)). Blocks. Raises `OSError`."""

@@ -21,7 +21,7 @@ from cloudfs.stores.unbroken import unbroken
 
 _SMALL = 128 << 10
 """Bytes of a file that may go into an archive."""
-_ARCHIVE = 2 << 20
+_ARCHIVE = 1 << 20
 _LEAST = 6
 """Files that are worth an archive, which costs two looks at the listing."""
 _MOST = 500
