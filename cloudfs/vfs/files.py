@@ -134,11 +134,12 @@ class Files:
         file = self._handles[handle]
         self._commit(file)
         staged = self._staged(file)
-        if staged is not None and staged.safety is Safety.NEW:
-            await trio.to_thread.run_sync(self._sync_staged, staged)
-            self._keep_what_is_there(staged)
-        self._catalog.database.settle()
-        await trio.to_thread.run_sync(self._sync, staged)
+        with self._staging.held(staged):
+            if staged is not None and staged.safety is Safety.NEW:
+                await trio.to_thread.run_sync(self._sync_staged, staged)
+                self._keep_what_is_there(staged)
+            self._catalog.database.settle()
+            await trio.to_thread.run_sync(self._sync, staged)
         _refuse_damaged(file)
         _refuse_failed(self._failure(file))
 
@@ -346,15 +347,19 @@ class Files:
         staged = self._staged(file)
         if staged is None or not staged.sent:
             return
-        async with staged.bringing_back:
-            while punched := staged.sent.punched(start, stop):
-                sent = punched[0]
-                for at in range(sent.start, sent.stop, _STEP):
-                    end = min(at + _STEP, sent.stop)
-                    staged.restore(at, await self._contents.read_piece(sent, at, end))
-                # What was durable at the store is durable here before the store may forget it.
-                await trio.to_thread.run_sync(staged.sync)
-                self._take_back(staged, sent.start, sent.stop)
+        with self._staging.held(staged):
+            async with staged.bringing_back:
+                await self._bring_back_pieces(staged, start, stop)
+
+    async def _bring_back_pieces(self, staged: Staged, start: int, stop: int) -> None:
+        while punched := staged.sent.punched(start, stop):
+            sent = punched[0]
+            for at in range(sent.start, sent.stop, _STEP):
+                end = min(at + _STEP, sent.stop)
+                staged.restore(at, await self._contents.read_piece(sent, at, end))
+            # What was durable at the store is durable here before the store may forget it.
+            await trio.to_thread.run_sync(staged.sync)
+            self._take_back(staged, sent.start, sent.stop)
 
     def _take_back(self, staged: Staged, start: int, stop: int) -> None:
         """Bytes of ``[start, stop)`` change: pieces with them are not the file's any more."""

@@ -11,7 +11,7 @@ import functools
 import os
 import time
 from collections import deque
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import replace
 from pathlib import Path
 
@@ -83,8 +83,9 @@ class Staging:
     def _make(self, file: int) -> tuple[int, int]:
         return file, self._files.make(file)
 
-    def _make_all(self, numbers: list[int]) -> list[tuple[int, int]]:
-        return [self._make(number) for number in numbers]
+    def _make_spares(self, numbers: list[int]) -> None:
+        for number in numbers:
+            self._spare.append(self._make(number))
 
     async def prepare_forever(self) -> None:
         """Keep some files ready. A failure here (a full disk) is met again, and told, by whoever wants to write."""
@@ -94,7 +95,7 @@ class Staging:
                 self._scarce = trio.Event()
                 numbers = [self._number() for _ in range(_SPARE - len(self._spare))]
                 with contextlib.suppress(OSError):
-                    self._spare.extend(await trio.to_thread.run_sync(self._make_all, numbers))
+                    await trio.to_thread.run_sync(self._make_spares, numbers)
         finally:
             while self._spare:
                 file, fd = self._spare.popleft()
@@ -130,6 +131,18 @@ class Staging:
             if self._open.get(staged.ino) is staged:
                 del self._open[staged.ino]
             staged.close()
+
+    @contextlib.contextmanager
+    def held(self, staged: Staged | None) -> Iterator[None]:
+        """It stays open inside the block, as a thread needs it, even if it is not staged any more by then."""
+        if staged is None:
+            yield
+            return
+        staged.users += 1
+        try:
+            yield
+        finally:
+            self.release(staged)
 
     def save(self, staged: Staged) -> None:
         """Write the row, in the caller's transaction."""

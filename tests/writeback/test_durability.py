@@ -9,6 +9,7 @@ import pytest
 from cloudfs.catalog.stagings import Safety
 from cloudfs.stores.memory.tree import MemoryTree
 from cloudfs.writeback.durability import Durability
+from cloudfs.writeback.staged import Staged
 from tests.writeback.rig import Rig
 
 
@@ -121,3 +122,19 @@ async def test_a_staged_file_that_is_missing_can_be_removed_and_written_again(ri
     assert await stored(rig, tree) == {b"b"}
     ((_link, reason),) = rig.catalog.pending.parked(10)
     assert "missing" in reason
+
+
+async def test_a_file_that_is_stored_and_read_while_it_is_synced(rig: Rig, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Its staged file is given up and let go of, under the thread that syncs it."""
+    await staged(rig, b"a")
+    handle = rig.files.open((await rig.resolve(b"a")).ino, os.O_RDONLY)
+    sync = Staged.sync
+
+    def later(file: Staged) -> None:
+        rig.staging.give_up(file.ino, file.file)
+        rig.files.read_nowait(handle, 0, 1)
+        sync(file)
+
+    monkeypatch.setattr(Staged, "sync", later)
+    await rig.files.fsync(handle)
+    rig.files.release(handle)

@@ -2,12 +2,15 @@
 
 from __future__ import annotations
 
+import errno
 import os
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
 import pytest
+import trio
+import trio.testing
 from hypothesis import given
 from hypothesis import strategies as st
 
@@ -15,6 +18,7 @@ from cloudfs.catalog.catalog import Catalog
 from cloudfs.catalog.stagings import StagedRow
 from cloudfs.types import Extent, Inode
 from cloudfs.writeback.staged import Staged
+from cloudfs.writeback.staged_files import StagedFiles
 from cloudfs.writeback.staging import Staging
 from tests.writeback.rig import DIRECTORY
 
@@ -289,3 +293,25 @@ async def test_grown_by_truncation_it_is_not_short(staging: Staging) -> None:
     staged = begin(staging)
     truncate(staged, 1000)
     assert not staged.is_short(1000)
+
+
+async def test_spare_files_are_kept_also_when_there_is_no_room_for_all(
+    staging: Staging, monkeypatch: pytest.MonkeyPatch, autojump_clock: trio.testing.MockClock
+) -> None:
+    make, made = StagedFiles.make, 0
+
+    def full(self: StagedFiles, file: int) -> int:
+        nonlocal made
+        if made == 3:
+            raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC))
+        made += 1
+        return make(self, file)
+
+    monkeypatch.setattr(StagedFiles, "make", full)
+    begin(staging)
+    async with trio.open_nursery() as nursery:
+        nursery.start_soon(staging.prepare_forever)
+        await trio.testing.wait_all_tasks_blocked(0.1)
+        nursery.cancel_scope.cancel()
+    assert made == 3
+    assert len(files(staging)) == 1, "those that nobody needed are gone, and were not forgotten"
