@@ -91,6 +91,13 @@ def ask_each(mounts: Sequence[Mount], ask: Callable[[Mount], T]) -> tuple[list[T
     return answers, status
 
 
+def ask_at(paths: Sequence[Path], ask: Callable[[Mount, str], T]) -> tuple[list[T], int]:
+    """What ``ask`` returns for the mount and the place in it that each path is; without a path as `ask_each` of all."""
+    if paths:
+        return [ask(*find_holding(path)) for path in paths], 0
+    return ask_each(all_mounts(), lambda mount: ask(mount, ""))
+
+
 def all_mountpoints() -> list[Path]:
     """Where this user has mounts, without a look at how they are."""
     return sorted(mount.mountpoint for mount in _visible())

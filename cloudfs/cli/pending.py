@@ -12,7 +12,7 @@ from typing import Any
 
 import click
 
-from cloudfs.cli.mounts import Mount, all_mounts, ask_each, find_holding
+from cloudfs.cli.mounts import Mount, ask_at, find_holding
 from cloudfs.cli.program import Command, Example, Group, Manual, complain
 from cloudfs.cli.render import columns
 from cloudfs.cli.text import printable, show_duration
@@ -131,10 +131,7 @@ def export(path: Path, destination: Path) -> None:
 
 def _list(paths: list[Path], *, as_json: bool) -> int:
     """The exit status: not 0 if there is a mount of which nobody knows."""
-    if paths:
-        parts, status = [_rows(*find_holding(path)) for path in paths], 0
-    else:
-        parts, status = ask_each(all_mounts(), lambda mount: _rows(mount, ""))
+    parts, status = ask_at(paths, _rows)
     found = [row for part in parts for row in part]
     if as_json:
         click.echo(json.dumps(found, indent=2))

@@ -11,7 +11,7 @@ from typing import Any
 import click
 
 from cloudfs.cli.complete import complete_mountpoint
-from cloudfs.cli.mounts import Mount, all_mounts, ask_each, find_holding
+from cloudfs.cli.mounts import Mount, ask_at
 from cloudfs.cli.program import Command, Example, Manual
 from cloudfs.cli.render import columns, show_part
 from cloudfs.cli.text import printable
@@ -38,7 +38,7 @@ def command(path: Path | None, as_json: bool) -> int:
     the mount shows; a provider may count deleted files, too, until its trash is emptied. Without PATH, all mounts of
     this user.
     """
-    found, status = ([_ask(*find_holding(path))], 0) if path else ask_each(all_mounts(), lambda mount: _ask(mount, ""))
+    found, status = ask_at([path] if path else [], _ask)
     if as_json:
         click.echo(json.dumps(found[0] if path else found, indent=2))
     else:

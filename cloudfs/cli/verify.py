@@ -10,7 +10,7 @@ from typing import Any
 import click
 
 from cloudfs.cli.complete import complete_mountpoint
-from cloudfs.cli.mounts import Mount, all_mounts, ask_each, find_holding
+from cloudfs.cli.mounts import Mount, ask_at
 from cloudfs.cli.program import Command, Example, Manual
 from cloudfs.cli.progress import counter
 from cloudfs.cli.text import printable
@@ -48,10 +48,7 @@ def command(path: Path | None, deep: float, as_json: bool) -> int:
     attributes, and whether something is there that nobody here knows of. What is not stored yet is a difference.
     Without PATH, all mounts of this user. Nothing is changed.
     """
-    if path:
-        results, status = [_verify(*find_holding(path), deep)], 0
-    else:
-        results, status = ask_each(all_mounts(), lambda mount: _verify(mount, "", deep))
+    results, status = ask_at([path] if path else [], lambda mount, inside: _verify(mount, inside, deep))
     if as_json:
         click.echo(json.dumps(results[0] if path else results, indent=2))
     else:

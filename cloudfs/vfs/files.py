@@ -296,11 +296,8 @@ class Files:
             return await self._content(file).read(start, stop)
         if file.reader is None:
             file.reader = StagedReader(staged, self._contents)
-        staged.users += 1  # it stays open, also if it is stored meanwhile and everybody else lets go of it
-        try:
+        with self._staging.held(staged):
             return await file.reader.read(start, stop)
-        finally:
-            self._staging.release(staged)
 
     def _content(self, file: OpenFile) -> CachedContent:
         content = file.node.content

@@ -57,7 +57,7 @@ class StagedFiles:
                     os.mkdir(share, 0o700, dir_fd=self._fd)
                 self._used.add(share)
         fd = os.open(_place(file), flags, 0o600, dir_fd=self._fd)
-        with self._making:
+        with self._making:  # not before it is there: a sync that is under way would take it for done
             self._unsynced.add(share)
         return fd
 

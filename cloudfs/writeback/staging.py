@@ -134,7 +134,7 @@ class Staging:
 
     @contextlib.contextmanager
     def held(self, staged: Staged | None) -> Iterator[None]:
-        """It stays open inside the block, as a thread needs it, even if it is not staged any more by then."""
+        """It stays open inside the block, also if it is stored meanwhile and everybody else lets go of it."""
         if staged is None:
             yield
             return
