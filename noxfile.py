@@ -18,8 +18,11 @@ nox.options.sessions = ["lint", "types", "layers", "tests"]
 nox.options.error_on_missing_interpreters = False
 
 TOOLS = Path(sys.executable).parent
-NEEDS_A_MOUNT = ("tests/mount", "tests/crash", "tests/property")
-NEEDS_A_SERVER = ("tests/stores", "tests/swift")
+NEEDS_A_MOUNT = ("tests/mount", "tests/crash", "tests/property", "tests/fstab")
+NEEDS_A_SERVER = (
+    *("tests/stores", "tests/swift", "tests/network", "tests/onedrive", "tests/hubic", "tests/ubuntuone"),
+    "tests/benchmarks",
+)
 WORKERS = ("--numprocesses=2", "--dist=loadfile")
 
 
