@@ -152,6 +152,8 @@ class DiskCache:
         """Delete data files nobody knows: those of a lost index, and of what a crash made the index forget."""
         while (number := self._ledger.take_unswept()) is not None:
             names = await trio.to_thread.run_sync(self._ledger.files.names, number)
+            if self._house.cancel_called:  # the index may be closed, and then it knows nothing any more
+                return
             self._ledger.remove_strays(number, names)
 
 

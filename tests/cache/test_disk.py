@@ -14,6 +14,7 @@ import trio.testing
 from cloudfs.cache.blocks import BLOCK
 from cloudfs.cache.contract import Cache, CachedContent, ContentKey
 from cloudfs.cache.disk import DiskCache
+from cloudfs.cache.files import DataFiles
 from cloudfs.cache.sparse import write_all
 from cloudfs.cache.sums import Sums
 from cloudfs.errors import StateInUse
@@ -442,6 +443,29 @@ async def test_deleting_the_cache_under_a_running_mount_loses_nothing(home: Path
         assert await read_all(cache, later, ContentKey("later")) == later.content
         assert await read_all(cache, origin) == origin.content
     assert later.asked == []
+
+
+async def test_closing_while_strays_are_looked_for_keeps_what_is_known(
+    home: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    origin, looking, closed = origin_of(BLOCK), trio.Event(), threading.Event()
+    async with running(home) as cache:
+        cache.adopt(KEY, BLOCK, stage(tmp_path, origin.content))
+    [known] = data_files(home)
+    token, names = trio.lowlevel.current_trio_token(), DataFiles.names
+
+    def names_after_the_end(files: DataFiles, number: int) -> list[str]:
+        if f"{number:02x}" == known.parent.name:
+            token.run_sync_soon(looking.set)
+            closed.wait(10)
+        return names(files, number)
+
+    monkeypatch.setattr(DataFiles, "names", names_after_the_end)
+    async with running(home) as cache:
+        await looking.wait()
+        await cache.aclose()
+        closed.set()
+    assert list(data_files(home)) == [known]
 
 
 # --- room ---------------------------------------------------------------------------------------------------------
