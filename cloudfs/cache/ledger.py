@@ -7,6 +7,7 @@ contents. Reads never hold on to a block, so any block may go at any time.
 from __future__ import annotations
 
 import os
+from collections import Counter
 from pathlib import Path
 
 import trio
@@ -29,13 +30,15 @@ _CUT = 1 << 20
 class Ledger:
     """All contents of the cache, in ``directory``, within ``limit`` bytes.
 
-    ``shelves`` are those of open contents; of the others there is nothing in memory.
+    ``shelves`` are those of open contents; of the others there is nothing in memory. Of contents that are ``pinned``,
+    open or not any more, no block is evicted: somebody copies their data files.
     """
 
     def __init__(self, directory: Path, limit: int, boot: bytes) -> None:
         self.limit = limit
         self.files = DataFiles(directory)
         self.shelves: dict[ContentKey, Shelf] = {}
+        self.pinned: Counter[ContentKey] = Counter()
         self.index = Index(directory, boot, self._lost)
         self._reserved = 0
         self._settled = trio.lowlevel.ParkingLot()
@@ -134,7 +137,7 @@ class Ledger:
         if before > wanted:
             self._evict_closed(wanted)
         for shelf in list(self.shelves.values()):
-            if self.used > wanted and not shelf.pinned:
+            if self.used > wanted and not self.pinned[shelf.key]:
                 shelf.evict(self.used - wanted)
         return before - self.used
 
@@ -175,7 +178,8 @@ class Ledger:
             if not batch:
                 break
             after = batch[-1][1]
-            self._evict_some([key for key, _ in batch if key not in self.shelves], self.used - wanted)
+            closed = [key for key, _ in batch if key not in self.shelves and not self.pinned[key]]
+            self._evict_some(closed, self.used - wanted)
 
     def _evict_some(self, keys: list[ContentKey], excess: int) -> None:
         whole = []

@@ -29,8 +29,11 @@ class Loan:
     is open: then ``shelf`` is its, and the blocks have to be copied.
     """
 
-    def __init__(self, patch: Patch, base: Base, path: str, descriptor: int, shelf: Shelf | None) -> None:
+    def __init__(
+        self, patch: Patch, base: Base, path: str, descriptor: int, shelf: Shelf | None, ledger: Ledger
+    ) -> None:
         self.path = path
+        self._ledger = ledger
         self._patch = patch
         self._base = base
         self._descriptor = descriptor
@@ -53,7 +56,7 @@ class Loan:
         if self._descriptor >= 0:
             os.close(self._descriptor)
         if self._shelf is not None:
-            self._shelf.pinned -= 1
+            self._ledger.pinned[self._shelf.key] -= 1
         with suppress(FileNotFoundError):
             os.unlink(self.path)
 
@@ -72,20 +75,20 @@ def borrow(ledger: Ledger, old: ContentKey, key: ContentKey, size: int, extents:
         return _copy_of(shelf, ledger, key, Patch(size, shelf.size, extents), path)
     taken = ledger.take(old, key, path)
     if taken is None:
-        return Loan(Patch(size, 0, extents), Base(), path, -1, None)
+        return Loan(Patch(size, 0, extents), Base(), path, -1, None, ledger)
     blocks, descriptor = taken
     patch = Patch(size, blocks.size, extents)
-    return Loan(patch, _base(blocks, patch), path, descriptor, None)
+    return Loan(patch, _base(blocks, patch), path, descriptor, None, ledger)
 
 
 def _copy_of(shelf: Shelf, ledger: Ledger, key: ContentKey, patch: Patch, path: str) -> Loan:
     if not shelf.blocks.present or shelf.occupied > COPIED:
-        return Loan(patch, Base(shelf.size), path, -1, None)
+        return Loan(patch, Base(shelf.size), path, -1, None, ledger)
     shelf.save()
     ledger.index.inherit(shelf.key, key)
     descriptor, _ = shelf.writer()
-    shelf.pinned += 1
-    return Loan(patch, _base(shelf.blocks, patch), path, descriptor, shelf)
+    ledger.pinned[shelf.key] += 1
+    return Loan(patch, _base(shelf.blocks, patch), path, descriptor, shelf, ledger)
 
 
 def _base(blocks: Blocks, patch: Patch) -> Base:

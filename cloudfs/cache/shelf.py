@@ -23,15 +23,14 @@ log = logging.getLogger(__name__)
 class Shelf:
     """The blocks of ``key`` in ``files``, as ``index`` knows them; ``index.used`` is kept up to date.
 
-    ``position`` is where the last read ended, ``pinned`` how many do not want its blocks evicted. ``generation``
-    changes when the data file is another one: what was being written into the old one is then not in the new.
+    ``position`` is where the last read ended. ``generation`` changes when the data file is another one: what was being
+    written into the old one is then not in the new.
     """
 
     def __init__(self, key: ContentKey, size: int, files: DataFiles, index: Index, *, touch: bool = True) -> None:
         self.key = key
         self.size = size
         self.position = 0
-        self.pinned = 0
         self.generation = 0
         self._files = files
         self._index = index

@@ -2,14 +2,17 @@
 
 from __future__ import annotations
 
+import threading
 from collections.abc import Awaitable, Callable
 from pathlib import Path
+from typing import Any
 
 import pytest
 import trio
 from hypothesis import given
 from hypothesis import strategies as st
 
+from cloudfs.cache import loan
 from cloudfs.cache.blocks import BLOCK
 from cloudfs.cache.contract import ContentKey
 from cloudfs.cache.disk import DiskCache
@@ -230,3 +233,30 @@ def test_a_block_is_present_exactly_if_all_its_bytes_are_known(
         assert result.covers(block, block + 1) == known.covers(block * BLOCK, stop)
     assert result.end <= -(-size // BLOCK)
     assert all(result.covers(*run) for run in unsummed)
+
+
+async def test_an_old_version_that_is_closed_while_it_is_copied_stays_whole(
+    cache: DiskCache, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Its reader goes away, and then room is needed: holes are no content."""
+    size, extents = 40 * BLOCK, [Extent(5, 10)]
+    old = origin_of(size)
+    cache.adopt(KEY, size, stage(tmp_path, old.content, "old"))
+    reader = cache.open(KEY, size, old.fetch)
+    begun, go_on = threading.Event(), threading.Event()
+    copy = loan.copy_blocks
+
+    def slowly(*arguments: Any) -> int:
+        begun.set()
+        go_on.wait(10)
+        return copy(*arguments)
+
+    monkeypatch.setattr(loan, "copy_blocks", slowly)
+    content, patch = changed(old.content, size, extents)
+    async with trio.open_nursery() as nursery:
+        nursery.start_soon(trio.to_thread.run_sync, cache.adopt_patch, KEY, NEW, size, stage(tmp_path, patch), extents)
+        await trio.to_thread.run_sync(begun.wait)
+        reader.close()
+        cache.shrink(20 * BLOCK)
+        go_on.set()
+    assert await read_all(cache, Origin(content), NEW) == content
