@@ -7,6 +7,11 @@ local disk passes through with the errno it has.
 
 from __future__ import annotations
 
+import sqlite3
+
+DISK_ERRORS = (OSError, sqlite3.Error)
+"""What a full or broken disk of this machine raises. Who works in the background tries again later."""
+
 
 class CloudfsError(Exception):
     """Base of everything we raise on purpose. ``str()`` of it is a sentence a user can read."""

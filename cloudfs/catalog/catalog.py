@@ -92,9 +92,13 @@ class Catalog:
         return ino in self._held
 
     def orphaned(self, ino: int) -> None:
-        """The inode lost its last name, but the kernel still knows it: keep it until `forgotten`."""
-        self._orphans.add(ino)
-        self.hold(ino)
+        """The inode lost its last name, but the kernel still knows it: keep it until `forgotten`.
+
+        The transaction may fail, and be tried again: that is one use all the same.
+        """
+        if ino not in self._orphans:
+            self._orphans.add(ino)
+            self.hold(ino)
 
     def forgotten(self, ino: int) -> bool:
         """The kernel forgot the inode; True if that was a use of an orphan, to be ended with `let_go`."""

@@ -21,7 +21,7 @@ import trio
 
 from cloudfs.catalog.redo import RedoLog, Statement
 from cloudfs.catalog.schema import SCHEMA, SCHEMA_VERSION
-from cloudfs.errors import UsageError
+from cloudfs.errors import DISK_ERRORS, UsageError
 
 CHECKPOINT_BYTES = 8 << 20
 """A log longer than this is moved into the database."""
@@ -255,7 +255,7 @@ class Database:
             await self._expected.wait()
             await trio.sleep(_SYNC_SECONDS)
             self._expected = trio.Event()
-            with contextlib.suppress(OSError):
+            with contextlib.suppress(*DISK_ERRORS):
                 async with self._syncing:
                     await self._sync_now()
 
@@ -290,8 +290,9 @@ class Database:
                 if self.log_size() > CHECKPOINT_BYTES:
                     await trio.to_thread.run_sync(_checkpoint, connection, "PASSIVE")
                 if self.log_size() > 8 * CHECKPOINT_BYTES:
-                    self.settle()
-                    _checkpoint(self._connection, "TRUNCATE")
+                    with contextlib.suppress(sqlite3.Error):
+                        self.settle()
+                        _checkpoint(self._connection, "TRUNCATE")
         finally:
             connection.close()
 

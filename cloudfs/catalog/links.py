@@ -12,6 +12,7 @@ from cloudfs.catalog.doubts import Doubts
 from cloudfs.catalog.nodes import _COLUMNS as _NODE_COLUMNS
 from cloudfs.catalog.nodes import Node, Nodes
 from cloudfs.catalog.recent import Recent
+from cloudfs.errors import NotFound
 from cloudfs.stores.base import Entry, Location
 from cloudfs.types import ROOT, Inode, LinkId, Version
 
@@ -138,8 +139,10 @@ class Links:
         return [_link(row) for row in rows.fetchall()]
 
     def directory(self, ino: int) -> Link:
-        """The one name of a directory (also of the root, and of one that is to be deleted)."""
+        """The one name of a directory (also of the root, and of one that is to be deleted). Raises `NotFound`."""
         row = self._execute(f"SELECT {_COLUMNS} FROM links WHERE ino = ?", (ino,)).fetchone()
+        if row is None:
+            raise NotFound(f"directory {ino} has been removed")
         return _link(row)
 
     def is_empty(self, directory: int) -> bool:
@@ -308,7 +311,10 @@ class Links:
 
     def _upwards(self, directory: int, columns: str) -> Iterator[bytes]:
         while directory not in (ROOT, 0):
-            directory, name = self._execute(f"SELECT {columns} FROM links WHERE ino = ?", (directory,)).fetchone()
+            row = self._execute(f"SELECT {columns} FROM links WHERE ino = ?", (directory,)).fetchone()
+            if row is None or row[0] is None:
+                raise NotFound(f"directory {directory} has been removed")
+            directory, name = row
             yield name
 
     @staticmethod

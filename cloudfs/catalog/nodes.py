@@ -93,7 +93,7 @@ class Nodes:
         self._remembered: LRUCache[int, Node] = LRUCache(_REMEMBERED)
         self._pinned: dict[int, Node] = {}
         self._next = (database.value("SELECT max(ino) FROM nodes") or 0) + 1
-        database.when_rolled_back(self._remembered.clear)
+        database.when_rolled_back(self._reconsider)
 
     def get(self, ino: int) -> Node:
         """Raises `NotFound`."""
@@ -104,6 +104,15 @@ class Nodes:
                 raise NotFound(f"no inode {ino}")
             node = self._remembered[ino] = Node(row)
         return node
+
+    def _reconsider(self) -> None:
+        """What was last saved has not happened: pinned nodes have the names they had, and are to be saved."""
+        self._remembered.clear()
+        for ino, node in self._pinned.items():
+            row = self._execute("SELECT nlink, link_group, listed FROM nodes WHERE ino = ?", (ino,)).fetchone()
+            if row is not None:
+                node.nlink, node.link_group, node.listed_ns = row
+                node.modified = True
 
     def known(self, row: tuple[Any, ...]) -> Node:
         """The node of a row of `_COLUMNS` that was just read."""

@@ -87,9 +87,11 @@ class Survey:
         return Doubtful(entry.name, Location(place.path, entry.identity, place.parent_identity), certain)
 
     def rows(self, entries: Iterable[Entry]) -> Iterator[list[Stale]]:
-        """Merge a part of the listing."""
+        """Merge a part of the listing. Raises `NotFound` once the directory is gone from the catalogue."""
         remaining = iter(entries)
         while step := list(islice(remaining, STEP)):
+            if self._catalog.nodes.get(self.directory).nlink == 0:
+                return  # removed since the last step: nothing can be in it any more
             stale: list[Stale] = []
             with self._catalog:
                 for entry in step:

@@ -7,7 +7,7 @@ import functools
 import gc
 import logging
 import resource
-from collections.abc import Callable, Iterator
+from collections.abc import Awaitable, Callable, Iterator
 from pathlib import Path
 
 import trio
@@ -17,6 +17,7 @@ from cloudfs.daemon.commands import handlers
 from cloudfs.daemon.control import ControlServer
 from cloudfs.daemon.crash import CrashPoints
 from cloudfs.daemon.ending import Ending
+from cloudfs.daemon.lasting import lasting
 from cloudfs.daemon.lock import locked
 from cloudfs.daemon.memory import give_back_large_buffers
 from cloudfs.daemon.mountinfo import mounted_at, read_mounts
@@ -83,29 +84,9 @@ async def _run(request: MountRequest, parts: Parts, ready: Callable[[], None], n
         with _kernel_mount(request.mountpoint, parts.session):
             await parts.directories.learn_root()
             await nursery.start(ControlServer(record.socket, handlers(parts, ending)).serve)
-            for task in (
-                parts.catalog.database.settle_forever,
-                parts.catalog.database.sync_forever,
-                parts.catalog.database.checkpoint_forever,
-                parts.staging.prepare_forever,
-                parts.durability.follow,
-                parts.directories.learn_root_later,
-                parts.directories.follow,
-                parts.directories.follow_changes,
-                parts.directories.walk_forever,
-                parts.prefetcher.run,
-                parts.directories.explore_forever,
-                parts.capacity.follow,
-                parts.upkeep.follow,
-                parts.uploader.run,
-                *((parts.ahead.run,) if parts.ahead is not None else ()),
-                functools.partial(parts.inquiries.pruner.follow, request.retention),
-                ending.follow_signals,
-                functools.partial(_sweep, parts),
-                functools.partial(parts.notices.deliver_forever, parts.session.forget_name),
-                functools.partial(_announce, request, parts, notifier, ready),
-            ):
-                nursery.start_soon(task)
+            for task in _background(request, parts, ending):
+                nursery.start_soon(lasting, task)
+            nursery.start_soon(_announce, request, parts, notifier, ready)
             await parts.session.run()
         parts.files.let_go_of_all()
         await ending.finish()
@@ -114,6 +95,32 @@ async def _run(request: MountRequest, parts: Parts, ready: Callable[[], None], n
         with trio.CancelScope(shield=True):
             await parts.cache.aclose()
         registry.unregister(record)
+
+
+def _background(request: MountRequest, parts: Parts, ending: Ending) -> Iterator[Callable[[], Awaitable[object]]]:
+    """What goes on while the mount answers requests. Each can be begun again at any time."""
+    yield from (
+        parts.catalog.database.settle_forever,
+        parts.catalog.database.sync_forever,
+        parts.catalog.database.checkpoint_forever,
+        parts.staging.prepare_forever,
+        parts.durability.follow,
+        parts.directories.learn_root_later,
+        parts.directories.follow,
+        parts.directories.follow_changes,
+        parts.directories.walk_forever,
+        parts.prefetcher.run,
+        parts.directories.explore_forever,
+        parts.capacity.follow,
+        parts.upkeep.follow,
+        parts.uploader.run,
+        ending.follow_signals,
+        functools.partial(parts.inquiries.pruner.follow, request.retention),
+        functools.partial(_sweep, parts),
+        functools.partial(parts.notices.deliver_forever, parts.session.forget_name),
+    )
+    if parts.ahead is not None:
+        yield parts.ahead.run
 
 
 @contextlib.contextmanager

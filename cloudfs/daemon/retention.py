@@ -12,7 +12,7 @@ import trio
 
 from cloudfs.catalog.catalog import Catalog
 from cloudfs.daemon.tree import Branch, Tree
-from cloudfs.errors import CloudfsError, NotADirectory
+from cloudfs.errors import DISK_ERRORS, CloudfsError, NotADirectory
 from cloudfs.retention import Rules, Snapshot, Verdict, decide, snapshot_time
 from cloudfs.types import Inode
 from cloudfs.vfs.removal import Removal
@@ -102,7 +102,7 @@ class Pruner:
     async def _prune_quietly(self, rules: Rules) -> None:
         try:
             outcomes = await self.prune(rules, dry_run=False)
-        except CloudfsError as error:
+        except (CloudfsError, *DISK_ERRORS) as error:
             _log.warning("retention in %s: %s", rules.path or "/", error)
             return
         for outcome in outcomes:

@@ -12,7 +12,7 @@ import trio
 from cloudfs.catalog.catalog import Catalog
 from cloudfs.catalog.merging import Stale
 from cloudfs.catalog.news import News
-from cloudfs.errors import NotFound, StoreError
+from cloudfs.errors import DISK_ERRORS, NotFound, StoreError
 from cloudfs.stores.base import Feed, Store
 from cloudfs.types import ROOT
 from cloudfs.writeback.health import Health
@@ -63,6 +63,8 @@ class ChangeFollower:
             except StoreError as error:
                 self._health.failed(error)
                 _log.debug("no news from the store: %s", error)
+            except DISK_ERRORS as error:
+                _log.debug("the news from the store could not be noted: %s", error)
             await trio.sleep(self._interval)
 
     async def ask(self) -> None:

@@ -18,7 +18,7 @@ from cloudfs.catalog.catalog import Catalog
 from cloudfs.catalog.merging import Merging, Stale
 from cloudfs.catalog.news import News
 from cloudfs.catalog.nodes import Node
-from cloudfs.errors import NotADirectory, StoreError, Unavailable
+from cloudfs.errors import DISK_ERRORS, NotADirectory, StoreError, Unavailable
 from cloudfs.stores.base import Feed, Store, Walker
 from cloudfs.types import ROOT, Inode
 from cloudfs.vfs.changes import ChangeFollower
@@ -117,7 +117,7 @@ class Directories:
                     await self._changes.ask()
                 if self.is_old(ino):
                     await self._list(ino)
-            except StoreError as error:
+            except (StoreError, *DISK_ERRORS) as error:
                 _log.debug("could not refresh a directory: %s", error)
 
     async def lookup(self, parent: int, name: bytes) -> Node | None:
@@ -162,7 +162,7 @@ class Directories:
         """The same without a time limit, for a mount that began while the store was away."""
         while not self._root_is_known:
             await trio.sleep(_REFRESH_PATIENCE)
-            with contextlib.suppress(StoreError):
+            with contextlib.suppress(StoreError, *DISK_ERRORS):
                 await self._ask_for_root()
 
     async def _ask_for_root(self) -> None:
@@ -226,7 +226,7 @@ class Directories:
                 try:
                     for ino in unlisted:
                         await self._list(ino)
-                except (StoreError, NotADirectory) as error:
+                except (StoreError, NotADirectory, *DISK_ERRORS) as error:
                     _log.debug("could not explore a directory: %s", error)
                     break
 
@@ -241,6 +241,8 @@ class Directories:
         try:
             if self.is_old(ino):
                 await self._list(ino)
+        except DISK_ERRORS as error:
+            _log.debug("could not note the news of a directory: %s", error)
         except (StoreError, NotADirectory) as error:
             self._active.pop(ino, None)
             _log.debug("could not refresh a directory: %s", error)

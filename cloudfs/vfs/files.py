@@ -7,7 +7,7 @@ import errno
 import os
 import sys
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 
 import trio
 
@@ -15,7 +15,7 @@ from cloudfs.cache.contract import CachedContent
 from cloudfs.catalog.catalog import Catalog
 from cloudfs.catalog.nodes import Node
 from cloudfs.catalog.stagings import Safety
-from cloudfs.errors import CloudfsError, NoSpace, NotFound, StoreReadOnly, TooLarge, VersionMismatch
+from cloudfs.errors import DISK_ERRORS, CloudfsError, NoSpace, NotFound, StoreReadOnly, TooLarge, VersionMismatch
 from cloudfs.vfs.prefetcher import Prefetcher
 from cloudfs.vfs.space import Space
 from cloudfs.writeback.contents import Contents, StagedReader
@@ -100,7 +100,11 @@ class Files:
         if flags & os.O_ACCMODE != os.O_RDONLY:
             self._writers.add(handle)
         if truncate:
-            self._truncate(file, 0)
+            try:
+                self._truncate(file, 0)
+            except BaseException:  # nobody will close what was never opened
+                self.release(handle)
+                raise
         return handle
 
     def flush(self, handle: int) -> None:
@@ -126,7 +130,7 @@ class Files:
     def let_go_of_all(self) -> None:
         """There is no kernel any more that could close what is open: as if it had. Failures are kept where they are."""
         for handle in list(self._handles):
-            with contextlib.suppress(CloudfsError, OSError):
+            with contextlib.suppress(CloudfsError, *DISK_ERRORS):
                 self.release(handle)
 
     async def fsync(self, handle: int) -> None:
@@ -212,14 +216,18 @@ class Files:
         if staged is None or not staged.writing:
             self._commit(file)
             return
-        due = time.time_ns() + WRITE_BACK_NS
-        with self._catalog:
-            self._commit(file)
-            staged.writing = False
-            staged.safety = Safety.NEW if staged.changed_since_sync else Safety.SYNCED
-            self._catalog.stagings.sealed(staged.ino, staged.safety)
-            if not staged.damaged:
-                self._catalog.links.touch(file.node.ino, due)
+        due, changed = time.time_ns() + WRITE_BACK_NS, file.changed
+        try:
+            with self._catalog:
+                self._commit(file)
+                staged.writing = False
+                staged.safety = Safety.NEW if staged.changed_since_sync else Safety.SYNCED
+                self._catalog.stagings.sealed(staged.ino, staged.safety)
+                if not staged.damaged:
+                    self._catalog.links.touch(file.node.ino, due)
+        except BaseException:  # none of it is so: who closes it once more does all of it again
+            staged.writing, file.changed = True, changed
+            raise
         self._changed(due)
 
     def _commit(self, file: OpenFile) -> None:
@@ -312,7 +320,7 @@ class Files:
 
     def write_nowait(self, handle: int, offset: int, data: bytes) -> bool:
         """Stage ``data``; False if that is not possible before `prepare_write`."""
-        staged = self._handles[handle].staged
+        staged = self._staged(self._handles[handle])
         if staged is not None and staged.sent and staged.sent.punched(offset, offset + len(data)):
             return False
         if not self._space.has_room(len(data)):
@@ -420,7 +428,7 @@ class Files:
         self._refuse_read_only()
         node = file.node
         staged = self._staged(file)
-        with self._catalog.lazily():
+        with self._restored_on_failure(file), self._catalog.lazily():
             if staged is None:
                 base = node.content if keep and node.size else 0
                 staged = file.staged = self._staging.begin(node.ino, base, node.size if base else 0)
@@ -447,27 +455,47 @@ class Files:
             self._give_back(file)
 
     def _truncate(self, file: OpenFile, size: int) -> None:
-        node = file.node
         staged = self._staged(file)
-        if staged is None or not staged.writing:
-            if size == node.size:
-                return
-            staged = self._begin_burst(file, keep=size > 0)
-        self._resize(file, staged, size)
+        rewritten = staged is not None and staged.damaged and size == 0
+        begins = staged is None or not staged.writing
+        if begins and size == file.node.size and not rewritten:
+            return
+        with self._restored_on_failure(file), self._catalog:
+            if begins or staged is None:
+                staged = self._begin_burst(file, keep=size > 0)
+            self._resize(file, staged, size)
+        staged.resize(size)
+        file.changed = True
 
     def _resize(self, file: OpenFile, staged: Staged, size: int) -> None:
         """Grow before the catalogue says so, shrink after: a crash in between leaves the old file, not a torn one."""
-        node = file.node
+        node, was_damaged = file.node, staged.damaged
         staged.cut(size)
         if size > node.size:
             staged.resize(size)
-        with self._catalog:
-            self._take_back(staged, size, sys.maxsize)
-            node.size = size
-            self._catalog.nodes.save(node)
-            self._staging.save(staged)
-        staged.resize(size)
-        file.changed = True
+        if was_damaged and not staged.damaged:
+            self._catalog.links.touch(node.ino, time.time_ns() + OPEN_WRITE_BACK_NS)
+        self._take_back(staged, size, sys.maxsize)
+        node.size = size
+        self._catalog.nodes.save(node)
+        self._staging.save(staged)
+
+    @contextlib.contextmanager
+    def _restored_on_failure(self, file: OpenFile) -> Iterator[None]:
+        """Around a transaction: if it fails, the content is in memory as well what it was before."""
+        node, staged = file.node, self._staged(file)
+        size, content = node.size, node.content
+        row, sent = (None, []) if staged is None else (staged.row(), list(staged.sent))
+        try:
+            yield
+        except BaseException:
+            node.size, node.content = size, content
+            if staged is not None and row is not None:
+                staged.undo(row, sent)
+            elif file.staged is not None:
+                self._staging.abandon(file.staged)
+                self._drop_staged(file)
+            raise
 
     def _refuse_read_only(self) -> None:
         if self._health.read_only:

@@ -78,8 +78,7 @@ class FileSystem:
 
     def parent_of(self, ino: int) -> Node:
         """The directory above a directory; the root's is itself."""
-        parent = self.catalog.links.directory(ino).parent
         try:
-            return self.node(parent or ino)
+            return self.node(self.catalog.links.directory(ino).parent or ino)
         except NotFound:
             return self.node(ino)

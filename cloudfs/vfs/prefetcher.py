@@ -13,7 +13,7 @@ from cloudfs.cache.prefetch import Trail, Upcoming
 from cloudfs.catalog.catalog import Catalog
 from cloudfs.catalog.links import Link
 from cloudfs.catalog.nodes import Node
-from cloudfs.errors import CloudfsError
+from cloudfs.errors import DISK_ERRORS, CloudfsError
 from cloudfs.types import Inode
 from cloudfs.vfs.succession import Order, Succession
 from cloudfs.writeback.contents import Contents
@@ -94,7 +94,12 @@ class Prefetcher:
                 await self._news.wait()
                 self._news = trio.Event()
                 for follower in list(self._followers):
-                    self._fetch_more(follower, nursery)
+                    try:
+                        self._fetch_more(follower, nursery)
+                    except CloudfsError as error:
+                        _log.debug("there is nothing more to read ahead of: %s", error)
+                        if follower in self._followers:
+                            self._drop(follower)
                 await trio.lowlevel.checkpoint()
 
     # --- whom to follow ----------------------------------------------------------------------------------------------
@@ -170,7 +175,7 @@ class Prefetcher:
         with self._scope(follower):
             try:
                 await self._known(directory)
-            except CloudfsError as error:
+            except (CloudfsError, *DISK_ERRORS) as error:
                 _log.debug("could not look into the next directory: %s", error)
         follower.learning = False
         self._news.set()

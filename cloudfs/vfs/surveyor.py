@@ -168,8 +168,10 @@ class Surveyor:
 
     def _vanished(self, ino: Inode, since: int) -> None:
         """The store does not have the directory where we looked: we moved it meanwhile, or somebody removed it."""
+        if ino == ROOT:
+            raise Unavailable("the store does not have the directory that is mounted")
         link = self._links.directory(ino)
-        if ino == ROOT or not link.stored or self._links.may_have_moved(link, since):
+        if not link.stored or self._links.may_have_moved(link, since):
             raise Moving("the directory is being moved")
         with self._catalog:
             stale = self._merging.vanished(link)

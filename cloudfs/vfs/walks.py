@@ -17,7 +17,7 @@ import trio
 
 from cloudfs.catalog.catalog import Catalog
 from cloudfs.catalog.survey import STEP
-from cloudfs.errors import NotFound, StoreError
+from cloudfs.errors import DISK_ERRORS, CloudfsError, NotFound
 from cloudfs.stores.base import Listing, Walker
 from cloudfs.types import Inode
 from cloudfs.vfs.surveyor import Surveyor
@@ -200,7 +200,7 @@ class Walks:
         try:
             with walk.scope:
                 await self._walk(walk)
-        except StoreError as error:
+        except (CloudfsError, *DISK_ERRORS) as error:
             _log.debug("could not walk through a tree: %s", error)
         finally:
             self._walks.remove(walk)

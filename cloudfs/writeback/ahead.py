@@ -16,7 +16,7 @@ import trio
 
 from cloudfs.catalog.catalog import Catalog
 from cloudfs.catalog.pieces import SentPiece
-from cloudfs.errors import StoreError
+from cloudfs.errors import DISK_ERRORS, StoreError
 from cloudfs.stores.base import Location, Pieces, Transfer
 from cloudfs.types import Inode
 from cloudfs.writeback.backoff import delay
@@ -84,9 +84,12 @@ class Ahead:
             nursery.start_soon(self._follow)
             while True:
                 self._wake = trio.Event()
-                if self._is_pressed():
-                    await self._punch()
-                await self._drop_unwanted()
+                try:
+                    if self._is_pressed():
+                        await self._punch()
+                    await self._drop_unwanted()
+                except DISK_ERRORS as error:
+                    self._rest(error)
                 waiting = self._start_quiet(nursery)
                 with trio.move_on_after(_LOOK_SECONDS if waiting or self._is_pressed() else _IDLE_SECONDS):
                     await self._wake.wait()
@@ -150,6 +153,8 @@ class Ahead:
             self._failures = 0
         except StoreError as error:
             self._failed(error)
+        except DISK_ERRORS as error:
+            self._rest(error)
         finally:
             source.close()
             self._slots.release_on_behalf_of((staged.file, part))
@@ -159,8 +164,11 @@ class Ahead:
             self._wake.set()
 
     def _failed(self, error: StoreError) -> None:
-        _log.debug("a piece has to wait: %s", error)
         self._health.failed(error)
+        self._rest(error)
+
+    def _rest(self, error: Exception) -> None:
+        _log.debug("a piece has to wait: %s", error)
         self._rests_until = trio.current_time() + delay(self._failures, random.random())
         self._failures += 1
 
@@ -242,8 +250,9 @@ class Ahead:
         try:
             await trio.to_thread.run_sync(self._catalog.database.sync)
             for staged, sent in punched:
-                if sent in staged.sent and not staged.gone:
-                    staged.punch(sent.start, sent.stop)
+                async with staged.bringing_back:  # what somebody is just putting there is not to go again
+                    if sent in staged.sent and not staged.gone:
+                        staged.punch(sent.start, sent.stop)
         finally:
             self._punching = False
             for staged, _ in punched:

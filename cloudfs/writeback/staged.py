@@ -9,7 +9,7 @@ from __future__ import annotations
 import errno
 import os
 import time
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 
 import trio
 
@@ -127,6 +127,13 @@ class Staged:
             self.base = 0
             self.damaged = ""
 
+    def undo(self, row: StagedRow, sent: Iterable[SentPiece]) -> None:
+        """What was changed since this was its row, and these were sent, could not be written down."""
+        self.base, self.visible, self.extents = row.base, row.visible, Extents(row.extents)
+        self.writing, self.damaged, self.safety = row.writing, row.damaged, row.safety
+        for each in sent:
+            self.sent.put(each)
+
     def resize(self, size: int) -> None:
         """Set the length of the file on disk: what was never written reads as zeros."""
         if size < self.length or (not self.base and size <= _SPARSE_MAX):
@@ -223,7 +230,11 @@ class Staged:
     def sync(self) -> None:
         """The bytes survive a power cut. Blocks: call it in a thread."""
         self.changed_since_sync = False
-        os.fdatasync(self.fd)
+        try:
+            os.fdatasync(self.fd)
+        except OSError:
+            self.changed_since_sync = True
+            raise
 
     def close(self) -> None:
         os.close(self.fd)

@@ -60,9 +60,12 @@ class Staging:
         if len(self._spare) < _SPARE // 2:
             self._scarce.set()
         row = StagedRow(ino, file, base, visible, (), writing=True)
-        staged = Staged(row, fd, self._account, None, self._rhythm(), self.growth)
-        self._rows.put(row)
-        self._open[ino] = staged
+        try:
+            self._rows.put(row)
+        except BaseException:
+            self._spare.append((file, fd))
+            raise
+        staged = self._open[ino] = Staged(row, fd, self._account, None, self._rhythm(), self.growth)
         return staged
 
     def _rhythm(self) -> Rhythm | None:
@@ -180,6 +183,11 @@ class Staging:
             return
         with contextlib.suppress(FileNotFoundError):
             self._account(-self._files.stat(file).st_blocks * SECTOR)
+
+    def abandon(self, staged: Staged) -> None:
+        """One that was begun in a transaction that failed."""
+        self.give_up(staged.ino, staged.file)
+        self._files.remove(staged.file)
 
     async def sweep(self) -> None:
         """Once after start: count what an earlier process left, and remove what belongs to nobody."""

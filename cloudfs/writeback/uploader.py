@@ -202,6 +202,8 @@ class Uploader:
         outcome = Outcome.TRIED
         try:
             outcome = await self._try_step(link_id)
+            if outcome is Outcome.RESTS:
+                self._postpone_those_behind(link_id)
         except Exception:
             _log.exception("the catalogue cannot be written; it will be tried again")
             await trio.sleep(_BROKEN_SECONDS)
@@ -329,9 +331,7 @@ class Uploader:
         self._catalog.pending.hasten(other, time.time_ns())
 
     def _done(self, link: LinkId, outcome: Outcome) -> None:
-        if outcome is Outcome.RESTS:
-            self._postpone_those_behind(link)
-        elif link not in self._waiting:
+        if link not in self._waiting:
             self._waiting.wake(link)
         if outcome is Outcome.TRIED:
             self._progress.made()

@@ -16,6 +16,7 @@ from cloudfs.stores.memory.store import EVERYTHING, MemoryStore
 from cloudfs.stores.memory.tree import MemoryTree, Name
 from cloudfs.types import ROOT
 from tests.vfs.planting import directory, plant, uproot
+from tests.writeback.full_disk import FullDisk
 from tests.writeback.rig import Rig, mounted
 
 POLL = 150.0
@@ -268,3 +269,15 @@ async def test_it_notices_that_the_store_is_away_and_back(knowing: Rig) -> None:
     knowing.plan.clear()
     await trio.sleep(POLL + 1)
     assert not knowing.health.away
+
+
+async def test_what_changed_while_the_disk_was_full_shows_when_there_is_room_again(
+    knowing: Rig, tree: MemoryTree, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    disk = FullDisk(monkeypatch)
+    disk.full = True
+    plant(tree, b"a/three")
+    await trio.sleep(2 * POLL)
+    disk.full = False
+    await trio.sleep(2 * POLL)
+    assert b"a/three" in await everything(knowing)

@@ -16,6 +16,7 @@ from cloudfs.stores.memory.tree import MemoryTree
 from cloudfs.types import ROOT
 from cloudfs.vfs import walks
 from tests.vfs.planting import directory, plant, uproot
+from tests.writeback.full_disk import FullDisk
 from tests.writeback.rig import Rig, mounted
 
 
@@ -225,3 +226,21 @@ async def test_a_walk_refreshes_nothing_that_is_newer(rig: Rig, tree: MemoryTree
     held.gate.set()
     await trio.sleep(1)
     assert await rig.names(b"a/b") == [b"file"], "it was listed just now, and is fresh"
+
+
+async def test_a_full_disk_ends_a_walk_and_nothing_else(
+    tmp_path: Path, store: MemoryStore, tree: MemoryTree, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    disk = FullDisk(monkeypatch)
+    files = grow(tree, wide=3, deep=2)
+    async with mounted(tmp_path, store, cache_time=600.0) as rig:
+        hold = Hold()
+        rig.plan.add("walk", hold)
+        with trio.move_on_after(1):
+            await rig.directories.known(ROOT)
+        await hold.reached.wait()
+        disk.full = True
+        hold.gate.set()
+        await trio.sleep(10)
+        disk.full = False
+        assert set(files) <= set(await find(rig))

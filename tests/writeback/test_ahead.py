@@ -3,17 +3,21 @@
 from __future__ import annotations
 
 import os
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Callable
 from pathlib import Path
+from typing import Any
 
 import pytest
 import trio
 
+from cloudfs.catalog.database import Database
 from cloudfs.stores.base import Capabilities
 from cloudfs.stores.faults import LoseAnswer
 from cloudfs.stores.memory.store import MemoryStore
 from cloudfs.stores.memory.tree import MemoryTree
 from cloudfs.stores.sparse import ALGORITHM
+from cloudfs.writeback.staged import Staged
+from tests.writeback.full_disk import FullDisk
 from tests.writeback.rig import Rig, mounted
 
 PIECE = 4096
@@ -105,3 +109,67 @@ async def punched(rig: Rig, tree: MemoryTree, pieces: int) -> None:
     while len(tree.pieces) < pieces or rig.staging.used > 2 * PIECE:
         rig.ahead.make_room()
         await trio.sleep(1)
+
+
+async def test_what_is_brought_back_is_not_punched_out(
+    rig: Rig, tree: MemoryTree, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The disk is slow: while it confirms that a piece may go, a program writes to it."""
+    assert rig.ahead is not None
+    handle = await opened(rig, b"a", 3)
+    await trio.sleep(2)
+    assert len(tree.pieces) == 3
+    confirming, confirm = trio.Event(), trio.Event()
+    at_once = trio.to_thread.run_sync
+
+    async def slowly(work: Callable[..., Any], *arguments: Any, **options: Any) -> Any:
+        if getattr(work, "__func__", None) is Database.sync:
+            confirming.set()
+            await confirm.wait()
+        if getattr(work, "__func__", None) is Staged.sync:
+            confirm.set()
+            await trio.sleep(1)
+        return await at_once(work, *arguments, **options)
+
+    monkeypatch.setattr(trio.to_thread, "run_sync", slowly)
+    rig.ahead.make_room()
+    await confirming.wait()
+    await rig.write_handle(handle, 10, b"other")
+    confirm.set()
+    assert await rig.read_handle(handle) == patched()
+    rig.files.release(handle)
+    await rig.drain()
+    assert tree.root.children[b"a"].content.read(0, len(patched())) == patched()
+
+
+async def test_a_file_opened_again_is_written_where_it_was_punched(rig: Rig, tree: MemoryTree) -> None:
+    handle = await opened(rig, b"a", 3)
+    await punched(rig, tree, 3)
+    rig.files.release(handle)
+    await rig.write(b"a", b"other", 10)
+    await rig.drain()
+    assert await rig.read(b"a") == patched()
+    assert tree.root.children[b"a"].content.read(0, len(patched())) == patched()
+
+
+def patched() -> bytes:
+    """What `opened` has written, with other bytes in the first piece."""
+    first = b"\x01" * 10 + b"other" + b"\x01" * (PIECE - 15)
+    return first + b"\x02" * PIECE + b"\x03" * PIECE + b"end"
+
+
+@pytest.mark.parametrize("sent", [0, 3])
+async def test_a_full_disk_does_not_end_who_makes_room(
+    rig: Rig, tree: MemoryTree, monkeypatch: pytest.MonkeyPatch, sent: int
+) -> None:
+    disk = FullDisk(monkeypatch)
+    assert rig.ahead is not None
+    handle = await opened(rig, b"a", 3)
+    await trio.sleep(2 if sent else 0)
+    assert len(tree.pieces) == sent
+    disk.full = True
+    rig.ahead.make_room()
+    await trio.sleep(10)
+    disk.full = False
+    await punched(rig, tree, 3)
+    rig.files.release(handle)
