@@ -15,7 +15,7 @@ from cloudfs.catalog.pending import Memos, Pending
 from cloudfs.catalog.pieces import SentPieces
 from cloudfs.catalog.stagings import Stagings
 from cloudfs.errors import NotFound, UsageError
-from cloudfs.types import ROOT
+from cloudfs.types import ROOT, Inode
 
 
 class Catalog:
@@ -35,6 +35,8 @@ class Catalog:
         self.memos = Memos(self.database)
         self.pieces = SentPieces(self.database)
         self.stagings = Stagings(self.database, self.pieces)
+        self.refused: set[int] = set()
+        """Directories that the store does not list for us: nobody waits for their names."""
         self._held: dict[int, int] = {}
         self._orphans: set[int] = set()
         try:
@@ -82,7 +84,12 @@ class Catalog:
 
     def may_have_unknown_names(self, group: str) -> bool:
         """Whether a file of this hard-link group may have names in directories that were never listed."""
-        return bool(group) and not group.startswith(self.uuid[:16]) and bool(self.nodes.unlisted(1))
+        return bool(group) and not group.startswith(self.uuid[:16]) and bool(self.unlisted(1))
+
+    def unlisted(self, limit: int) -> list[Inode]:
+        """Some directories whose names are not known, and may become so."""
+        found = self.nodes.unlisted(limit + len(self.refused))
+        return [ino for ino in found if ino not in self.refused][:limit]
 
     def hold(self, ino: int) -> None:
         """Somebody (an open file, the kernel) uses this inode: keep it, also without a name, until `let_go`."""

@@ -255,9 +255,11 @@ class Database:
             await self._expected.wait()
             await trio.sleep(_SYNC_SECONDS)
             self._expected = trio.Event()
-            with contextlib.suppress(*DISK_ERRORS):
+            try:
                 async with self._syncing:
                     await self._sync_now()
+            except DISK_ERRORS:
+                self._expected.set()
 
     def sync(self) -> None:
         """Everything committed before the call survives a power cut after it. Blocks: call it in a thread."""

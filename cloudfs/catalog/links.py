@@ -475,7 +475,8 @@ class Links:
         self._execute(
             "UPDATE links SET parent = at_parent, name = at_name, at_attrs = ? WHERE id = ?", (attrs, link.id)
         )
-        self.settle(link.id)
+        if self.settle(link.id):
+            self._dropped.append(link.id)
 
     def settle(self, link: LinkId) -> bool:
         """Nothing is pending if both halves agree; returns whether they do."""
@@ -494,6 +495,9 @@ class Links:
         self._dropped.append(link)
 
     def take_dropped(self) -> list[LinkId]:
-        """The rows deleted since the last call: whoever waits for one of them waits in vain."""
+        """The rows deleted, or settled by others than the uploader, since the last call.
+
+        They wait for nobody, and whoever waits for one of them waits in vain.
+        """
         dropped, self._dropped = self._dropped, []
         return dropped

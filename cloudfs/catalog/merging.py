@@ -126,7 +126,8 @@ class Merging:
             if not link.doomed:
                 catalog.links.touch(link.ino, time.time_ns())
             catalog.reap(link.ino)
-        else:
+        elif not (node.is_directory and catalog.links.holds_objects(link.ino)):
+            # What is inside may be on its way out, by a call that is not answered: then this is for the next listing.
             assert link.parent is not None and link.name is not None
             stale.append(Stale(link.parent, link.name))
             self._unname(link, node)

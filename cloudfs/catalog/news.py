@@ -13,7 +13,7 @@ from cloudfs.catalog.catalog import Catalog
 from cloudfs.catalog.links import Link
 from cloudfs.catalog.merging import Merging, Stale
 from cloudfs.stores.base import Change, Entry, valid_name
-from cloudfs.types import ROOT, Inode
+from cloudfs.types import NAME_MAX, ROOT, Inode
 
 LONG_AGO = 1
 """A directory that was listed then is to be listed again (ns since the epoch)."""
@@ -38,6 +38,10 @@ class News:
         present.sort(key=lambda change: change.entry is not None and not change.entry.is_directory)
         stale: list[Stale] = []
         with self._catalog:
+            # First the files that are gone: their names may be others' by now.
+            for change in gone:
+                if not self._is_directory(change):
+                    stale += self._gone(change, since)
             moving = self._leave(present, since, stale)
             for change in present:
                 stale += self._present(change, moving, since)
@@ -60,11 +64,13 @@ class News:
             self._list_again(link.at_parent, parent)
             return ()
         assert parent is not None
+        if self._merging.differs(link, entry) and self._links.is_claimed(link.id, since):
+            self._list_again(parent)
         return self._merging.row(parent, entry, link, since)
 
     def _unknown(self, entry: Entry, parent: Inode | None, since: int) -> Sequence[Stale]:
         """An object that is not in the catalogue. In a directory that was never listed, it need not be."""
-        if parent is None or self._catalog.nodes.get(parent).listed_ns is None:
+        if parent is None or self._catalog.nodes.get(parent).listed_ns is None or self._is_removed(parent):
             return ()
         if self._links.touched_since(parent, entry.name, since) or self._recent.has(parent, entry.name):
             known = self._links.at(parent, entry.name)
@@ -82,7 +88,18 @@ class News:
         link = self._links.by_identity(change.identity)
         if link is None or link.ino == ROOT:
             return ()
-        return self._merging.vanished(link, since)
+        stale = self._merging.vanished(link, since)
+        if self._links.get(link.id) == link:
+            self._list_again(link.at_parent)  # it is being worked on, or what is inside: nobody will tell us again
+        return stale
+
+    def _is_directory(self, change: Change) -> bool:
+        link = self._links.by_identity(change.identity)
+        return link is not None and self._catalog.nodes.get(link.ino).is_directory
+
+    def _is_removed(self, directory: Inode) -> bool:
+        """Whether it is to be deleted: if others put something into it, the uploader finds that."""
+        return bool(self._catalog.nodes.get(directory).nlink == 0)
 
     # --- moves -------------------------------------------------------------------------------------------------------
 
@@ -118,6 +135,9 @@ class News:
         if not old.in_place:
             self._links.replace(link.id, parent, entry.name, both=False)
             return ()
+        if self._is_removed(parent):
+            self._go_back(old)
+            return self._merging.vanished(old, since)
         taken = self._links.find(parent, entry.name) is not None
         if taken or self._links.is_inside(parent, link.ino):
             self._go_back(old)
@@ -131,7 +151,10 @@ class News:
 
     def _go_back(self, old: Link) -> None:
         if old.in_place and old.at_parent is not None and old.at_name is not None:
-            self._links.replace(old.id, old.at_parent, old.at_name, both=True)
+            name = old.at_name
+            if self._links.find(old.at_parent, name) is not None:  # another one has come there
+                name = b"%b (moved %d)" % (name[: NAME_MAX - 40], old.id)
+            self._links.replace(old.id, old.at_parent, name, both=True)
 
     def _count_directory(self, old: Link, parent: Inode) -> None:
         if old.at_parent is None or old.at_parent == parent or not self._catalog.nodes.get(old.ino).is_directory:

@@ -91,7 +91,7 @@ class Survey:
         remaining = iter(entries)
         while step := list(islice(remaining, STEP)):
             if self._catalog.nodes.get(self.directory).nlink == 0:
-                return  # removed since the last step: nothing can be in it any more
+                return  # removed meanwhile; if the store has something in it, the uploader will find that
             stale: list[Stale] = []
             with self._catalog:
                 for entry in step:

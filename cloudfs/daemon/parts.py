@@ -129,7 +129,7 @@ def build(request: MountRequest, catalog: Catalog, store: Store, nursery: trio.N
     session = Session(operations, reader, request.mountpoint, _kernel_options(request))
     discard = Discard(catalog, store, staging, merging, stale)
     tree = Tree(catalog, directories)
-    removal = Removal(catalog, health, uploader.kick, stale)
+    removal = Removal(catalog, health, uploader.kick, stale, staging.discard)
     inquiries = Inquiries(
         PendingWork(catalog, uploader, discard, performer.sending.__contains__),
         Verifier(catalog, store, tree, contents),

@@ -18,7 +18,7 @@ from cloudfs.catalog.catalog import Catalog
 from cloudfs.catalog.merging import Merging, Stale
 from cloudfs.catalog.news import News
 from cloudfs.catalog.nodes import Node
-from cloudfs.errors import DISK_ERRORS, NotADirectory, StoreError, Unavailable
+from cloudfs.errors import DISK_ERRORS, AccessDenied, NameRefused, NotADirectory, StoreError, Unavailable
 from cloudfs.stores.base import Feed, Store, Walker
 from cloudfs.types import ROOT, Inode
 from cloudfs.vfs.changes import ChangeFollower
@@ -222,13 +222,20 @@ class Directories:
         while True:
             await self._unexplored.wait()
             self._unexplored = trio.Event()
-            while unlisted := self._catalog.nodes.unlisted(_FOLLOWED):
+            while unlisted := self._catalog.unlisted(_FOLLOWED):
                 try:
                     for ino in unlisted:
-                        await self._list(ino)
+                        await self._explore(ino)
                 except (StoreError, NotADirectory, *DISK_ERRORS) as error:
                     _log.debug("could not explore a directory: %s", error)
                     break
+
+    async def _explore(self, ino: Inode) -> None:
+        try:
+            await self._list(ino)
+        except (AccessDenied, NameRefused) as error:
+            _log.info("a directory cannot be listed, and may have other names of files with several: %s", error)
+            self._catalog.refused.add(ino)
 
     def _followed(self) -> list[int]:
         """The directories used lately, most recent first."""

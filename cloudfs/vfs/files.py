@@ -221,7 +221,8 @@ class Files:
             with self._catalog:
                 self._commit(file)
                 staged.writing = False
-                staged.safety = Safety.NEW if staged.changed_since_sync else Safety.SYNCED
+                if staged.safety is not Safety.LOST:
+                    staged.safety = Safety.NEW if staged.changed_since_sync else Safety.SYNCED
                 self._catalog.stagings.sealed(staged.ino, staged.safety)
                 if not staged.damaged:
                     self._catalog.links.touch(file.node.ino, due)
@@ -435,7 +436,9 @@ class Files:
                 self._durable_step("staged")
             else:
                 staged.revoke()
-                staged.writing, staged.safety = True, Safety.NEW
+                staged.writing = True
+                if staged.safety is not Safety.LOST:  # a part that is written does not make the rest whole
+                    staged.safety = Safety.NEW
                 self._staging.save(staged)
             node.content += 1
             self._catalog.nodes.save(node)

@@ -17,9 +17,18 @@ class Removal:
     """``rm -r`` without the steps between. The uploader deletes at the store what was there, as always."""
 
     def __init__(
-        self, catalog: Catalog, health: Health, changed: Callable[[int], None], stale: Callable[[Stale], None]
+        self,
+        catalog: Catalog,
+        health: Health,
+        changed: Callable[[int], None],
+        stale: Callable[[Stale], None],
+        discard: Callable[[int], None],
     ) -> None:
-        """``changed(due_ns)``: there is work for the uploader; ``stale``: the kernel should forget a name."""
+        """``changed(due_ns)``: there is work for the uploader; ``stale``: the kernel should forget a name.
+
+        ``discard(ino)``: nobody wants its staged bytes any longer.
+        """
+        self._discard = discard
         self._catalog = catalog
         self._links = catalog.links
         self._nodes = catalog.nodes
@@ -42,6 +51,8 @@ class Removal:
             gone = self._doom(top, now)
             self._touch(parent, now, was_directory=gone[0][1])
             for ino, _is_directory in gone:
+                if self._nodes.get(ino).nlink == 0 and not self._catalog.is_held(ino):
+                    self._discard(ino)
                 self._catalog.reap(ino)
         self._stale(Stale(self._nodes.get(parent).ino, name))
         self._changed(now)

@@ -104,8 +104,10 @@ class Surveyor:
             node = self._catalog.nodes.get(ino)
         except NotFound:
             return False
+        if node.nlink == 0:
+            return False
         link = self._links.directory(ino)
-        return node.nlink > 0 and link.stored and not self._links.may_have_moved(link, since)
+        return link.stored and not self._links.may_have_moved(link, since)
 
     async def _rows(self, survey: Survey, entries: Sequence[Entry]) -> None:
         doubtful = survey.doubtful_rows(entries)

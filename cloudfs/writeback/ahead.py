@@ -248,7 +248,7 @@ class Ahead:
             staged.users += 1
         self._punching = True
         try:
-            await trio.to_thread.run_sync(self._catalog.database.sync)
+            await self._catalog.database.synced()
             for staged, sent in punched:
                 async with staged.bringing_back:  # what somebody is just putting there is not to go again
                     if sent in staged.sent and not staged.gone:
@@ -265,7 +265,7 @@ class Ahead:
         unwanted = self._catalog.pieces.unwanted()
         if not unwanted or trio.current_time() < self._rests_until:
             return
-        await trio.to_thread.run_sync(self._catalog.database.sync)
+        await self._catalog.database.synced()
         for sent in unwanted:
             try:
                 await self._pieces.drop(sent.piece)

@@ -13,7 +13,7 @@ from cloudfs.catalog.links import Link
 from cloudfs.catalog.merging import Merging, Stale
 from cloudfs.errors import NotFound, UsageError
 from cloudfs.stores.base import Entry, Store
-from cloudfs.types import ROOT, LinkId
+from cloudfs.types import Inode, LinkId, ROOT
 from cloudfs.writeback.staging import Staging
 
 
@@ -37,8 +37,9 @@ class Discard:
         `UsageError` for what cannot be undone by itself, and store errors if the store does not say what it has.
         """
         rows = self._belonging(chosen)
+        generations = {row.ino: self._catalog.nodes.get(row.ino).content for row in rows}
         entries = {row.id: await self._entry(row) for row in rows if row.stored}
-        return self._undo(rows, entries)
+        return self._undo(rows, entries, generations)
 
     def _belonging(self, chosen: Iterable[LinkId]) -> list[Link]:
         """The pending rows among the chosen, and those that have to go with them."""
@@ -65,13 +66,18 @@ class Discard:
 
     # --- in one transaction, without a pause -------------------------------------------------------------------------
 
-    def _undo(self, seen: Sequence[Link], entries: Mapping[LinkId, Entry | None]) -> int:
+    def _undo(
+        self, seen: Sequence[Link], entries: Mapping[LinkId, Entry | None], generations: Mapping[Inode, int]
+    ) -> int:
+        before = {link.id: link for link in seen}
         rows = [row for link in seen if (row := self._links.get(link.id)) is not None and row.pending_ns is not None]
         for row in rows:
             if self._links.is_busy(row.id):
                 raise UsageError(f"{_path(self._links.path(row))} is being stored right now")
-            if row.stored and row.id not in entries:
+            if _actual(row) != _actual(before[row.id]):
                 raise UsageError(f"{_path(self._links.path(row))} was stored meanwhile")
+            if self._catalog.nodes.get(row.ino).content != generations[row.ino]:
+                raise UsageError(f"{_path(self._links.path(row))} was written to meanwhile")
         stale = [Stale(row.parent, row.name) for row in rows if row.parent and row.name]
         directories = {parent for row in rows for parent in (row.parent, row.at_parent) if parent}
         with self._catalog:
@@ -179,6 +185,10 @@ class Discard:
             if node.nlink == 0 and not self._catalog.is_held(ino):
                 self._staging.discard(ino)
                 self._catalog.reap(ino)
+
+
+def _actual(row: Link) -> tuple[object, ...]:
+    return row.at_parent, row.at_name, row.version
 
 
 def _path(path: bytes) -> str:

@@ -19,7 +19,7 @@ from cloudfs.writeback.contents import Contents, Revoked, StagedSource
 from cloudfs.writeback.health import Health
 from cloudfs.writeback.meter import Meter
 from cloudfs.writeback.plan import Action, Step, aside_name
-from cloudfs.writeback.record import Record
+from cloudfs.writeback.record import Record, as_known
 from cloudfs.writeback.resolve import Resolver
 from cloudfs.writeback.sources import Sources
 from cloudfs.writeback.staging import Staging
@@ -243,7 +243,7 @@ class Performer:
         entry = await self._store.link(self._catalog.links.location(twin), place, replaces=_version(action.replaces))
         with self._catalog:
             self._record.replaced(link, action)
-            self._record.stored(link, entry, twin.at_content, twin.at_attrs)
+            self._record.stored(link, as_known(entry, twin), twin.at_content, twin.at_attrs)
 
     async def _copy(self, link: Link, action: Action) -> None:
         twin = self._other(action)
@@ -280,14 +280,14 @@ class Performer:
         )
         with self._catalog:
             self._record.replaced(link, action)
-            self._record.stored(link, entry, link.at_content, link.at_attrs)
+            self._record.stored(link, as_known(entry, link), link.at_content, link.at_attrs)
 
     async def _move_aside(self, link: Link, action: Action) -> None:
         name = aside_name(link.id)
         place = self._catalog.links.place(ROOT, name)
         entry = await self._store.move(self._catalog.links.location(link), place)
         with self._catalog:
-            self._catalog.links.stored(link.id, ROOT, name, entry, link.at_content, link.at_attrs)
+            self._catalog.links.stored(link.id, ROOT, name, as_known(entry, link), link.at_content, link.at_attrs)
 
     async def _delete(self, link: Link, action: Action) -> None:
         node = self._catalog.nodes.get(link.ino)

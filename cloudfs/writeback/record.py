@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 import trio
 
 from cloudfs.cache.sums import Sums
@@ -92,3 +94,12 @@ class Record:
         else:
             # Zeros where the base had been cut off are not in the staged file: fetching is simpler than patching.
             path.unlink(missing_ok=True)
+
+
+def as_known(entry: Entry, link: Link) -> Entry:
+    """An object in its new place, with the version of which we know the content.
+
+    It was moved or linked whatever it held by then. Somebody else's content is not ours: a listing shows that it has
+    changed, and an upload that it is not what was to be replaced.
+    """
+    return replace(entry, version=link.version)

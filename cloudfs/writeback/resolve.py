@@ -20,7 +20,7 @@ from cloudfs.stores.base import Entry, Location, Store
 from cloudfs.types import ROOT, Inode
 from cloudfs.writeback.conflict import conflict_name
 from cloudfs.writeback.plan import Action, Step
-from cloudfs.writeback.record import Record
+from cloudfs.writeback.record import Record, as_known
 from cloudfs.writeback.sources import Sources
 
 
@@ -83,7 +83,7 @@ class Resolver:
         if entry is None or entry.is_directory != node.is_directory:
             return None
         if doubt.moves:
-            return entry if await self._is_moved(link, entry, doubt) else None
+            return as_known(entry, link) if await self._is_moved(link, entry, doubt) else None
         if node.is_directory or entry.version == doubt.version:
             return entry
         if link.stored and entry.version == link.version:
@@ -214,9 +214,15 @@ class Resolver:
     async def not_empty(self, link: Link) -> None:
         """Somebody put something into a directory that we were to delete: it comes back, with what is theirs."""
         theirs = await self._store.stat(self._catalog.links.location(link))
-        if link.at_parent is None or self._catalog.links.find(link.at_parent, theirs.name) is not None:
-            raise DirectoryNotEmpty("the store has entries there that were made elsewhere, and the name is taken here")
+        if link.at_parent is None:
+            raise DirectoryNotEmpty("the store has entries there that were made elsewhere")
+        now = time.time_ns()
         with self._catalog:
+            ours = self._catalog.links.find(link.at_parent, theirs.name)
+            if ours is not None:
+                name = self._free_name(link.at_parent, theirs.name, now)
+                self._catalog.links.move(ours.id, link.at_parent, name, now)
+                self._stale(Stale(link.at_parent, name))
             self._drop(link)
             self._arrive(link.at_parent, theirs)
 
@@ -249,7 +255,20 @@ class Resolver:
         elif current.stored:
             await self._look_again(current)
         else:
-            # The bytes were at the store only, and somebody deleted them there: the name goes too.
+            await self._find_bytes(current)
+
+    async def _find_bytes(self, link: Link) -> None:
+        """They were at the store only, under another name if at all. Who deleted them there deleted this name too."""
+        node, names = self._catalog.nodes.get(link.ino), self._catalog.links.of_inode(link.ino)
+        holders = [each for each in names if each.stored and each.at_content == node.content]
+        for holder in holders:
+            if await self._is_gone(holder):
+                self._vanished(holder)
+                return
+        if holders or not node.is_regular or not node.size:
+            raise BrokenAnswer("the store misses something that is there")
+        current = self._now(link)
+        if current is not None and not self._catalog.stagings.exists(link.ino):
             with self._catalog:
                 self._drop(current)
 

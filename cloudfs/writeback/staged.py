@@ -15,7 +15,7 @@ import trio
 
 from cloudfs.cache.sparse import punch_hole, write_all
 from cloudfs.catalog.pieces import SentPiece
-from cloudfs.catalog.stagings import StagedRow
+from cloudfs.catalog.stagings import Safety, StagedRow
 from cloudfs.types import Extent, Inode
 from cloudfs.writeback.extents import Extents
 from cloudfs.writeback.progress import Progress
@@ -54,6 +54,7 @@ class Staged:
         self.writing = row.writing
         self.damaged = row.damaged
         self.safety = row.safety
+        self._rewritten = Extents()
         self.changed_since_sync = True
         self.unsynced = True
         self.gone = False
@@ -106,9 +107,18 @@ class Staged:
             written += more
         if self.base:
             self.extents.add(offset, stop)
+        if self.safety is Safety.LOST:
+            self._rewritten.add(offset, stop)
+            if self._rewritten.covers(0, max(stop, self.length)):
+                self._heal()
         if stop > self.length:
             self._charge(stop - max(self.length, offset))
             self.length = stop
+
+    def _heal(self) -> None:
+        """All of it was written again after a power cut."""
+        if self.safety is Safety.LOST:
+            self.safety = Safety.NEW
 
     def _note(self, rhythm: Rhythm, start: int, stop: int) -> None:
         if start < stop:
@@ -126,6 +136,7 @@ class Staged:
         if size == 0:
             self.base = 0
             self.damaged = ""
+            self._heal()
 
     def undo(self, row: StagedRow, sent: Iterable[SentPiece]) -> None:
         """What was changed since this was its row, and these were sent, could not be written down."""

@@ -5,7 +5,6 @@ from __future__ import annotations
 import threading
 from collections.abc import Awaitable, Callable
 from pathlib import Path
-from typing import Any
 
 import pytest
 import trio
@@ -16,7 +15,7 @@ from cloudfs.cache import loan
 from cloudfs.cache.blocks import BLOCK
 from cloudfs.cache.contract import ContentKey
 from cloudfs.cache.disk import DiskCache
-from cloudfs.cache.patch import Base, Patch
+from cloudfs.cache.patch import Base, Patch, copy_blocks
 from cloudfs.cache.runs import Runs
 from cloudfs.cache.sums import Sums
 from cloudfs.types import Extent
@@ -244,17 +243,20 @@ async def test_an_old_version_that_is_closed_while_it_is_copied_stays_whole(
     cache.adopt(KEY, size, stage(tmp_path, old.content, "old"))
     reader = cache.open(KEY, size, old.fetch)
     begun, go_on = threading.Event(), threading.Event()
-    copy = loan.copy_blocks
 
-    def slowly(*arguments: Any) -> int:
+    def slowly(source: int, path: str, base: Base) -> int:
         begun.set()
         go_on.wait(10)
-        return copy(*arguments)
+        return copy_blocks(source, path, base)
 
     monkeypatch.setattr(loan, "copy_blocks", slowly)
     content, patch = changed(old.content, size, extents)
+
+    async def adopt_patch() -> None:
+        await trio.to_thread.run_sync(cache.adopt_patch, KEY, NEW, size, stage(tmp_path, patch), extents)
+
     async with trio.open_nursery() as nursery:
-        nursery.start_soon(trio.to_thread.run_sync, cache.adopt_patch, KEY, NEW, size, stage(tmp_path, patch), extents)
+        nursery.start_soon(adopt_patch)
         await trio.to_thread.run_sync(begun.wait)
         reader.close()
         cache.shrink(20 * BLOCK)
