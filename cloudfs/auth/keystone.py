@@ -10,7 +10,7 @@ from __future__ import annotations
 import json
 from collections.abc import Awaitable, Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
-from datetime import datetime
+from datetime import UTC, datetime
 from typing import Any
 from urllib.parse import urlsplit
 
@@ -77,7 +77,7 @@ class KeystoneV3:
         if not token or not isinstance(found, dict):
             raise BrokenAnswer(f"{self._url} is not an address of Keystone v3: no token came back")
         url = _choose(self._v3_endpoints(found.get("catalog")), self._endpoint)
-        return Grant(url, token, _life(found.get("expires_at"), self._now()))
+        return Grant(url, token, _life(found.get("expires_at"), found.get("issued_at"), self._now()))
 
     def _v3_endpoints(self, catalog: object) -> Iterator[tuple[str, str]]:
         """The regions and addresses of the interface."""
@@ -114,7 +114,7 @@ class KeystoneV2:
         if not isinstance(access, dict) or not isinstance(token, dict) or not token.get("id"):
             raise BrokenAnswer(f"{self._url} is not an address of Keystone v2: no token came back")
         url = _choose(self._v2_endpoints(access.get("serviceCatalog")), self._endpoint)
-        return Grant(url, str(token["id"]), _life(token.get("expires"), self._now()))
+        return Grant(url, str(token["id"]), _life(token.get("expires"), token.get("issued_at"), self._now()))
 
     def _v2_endpoints(self, catalog: object) -> Iterator[tuple[str, str]]:
         for endpoint in _endpoints(catalog):
@@ -193,11 +193,25 @@ def _choose(found: Iterator[tuple[str, str]], wanted: Endpoint) -> str:
     return regions[wanted.region]
 
 
-def _life(expires: object, now: float) -> float | None:
+def _life(expires: object, issued: object, now: float) -> float | None:
+    """Seconds, by the clock of whoever issued the token if that says when, because ours may be wrong.
+
+    An end that has passed already says nothing but that one of them is.
+    """
+    begin, end = _moment(issued), _moment(expires)
+    if end is None:
+        return None
+    life = end - (now if begin is None else begin)
+    return life if life > 0 else None
+
+
+def _moment(text: object) -> float | None:
+    """Seconds since the epoch; without a time zone it is UTC."""
     try:
-        return datetime.fromisoformat(str(expires)).timestamp() - now
+        moment = datetime.fromisoformat(str(text))
     except ValueError:
         return None
+    return (moment if moment.tzinfo else moment.replace(tzinfo=UTC)).timestamp()
 
 
 def _with_version(url: str, version: str) -> str:

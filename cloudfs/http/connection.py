@@ -90,7 +90,10 @@ class Connection:
 
     def _head(self, request: Request, target: str) -> bytes:
         headers = [(b"Host", self.origin.authority.encode())]
-        headers += [(name.encode("ascii"), value.encode("utf-8")) for name, value in request.headers.items()]
+        # What came in an answer, in whatever encoding, leaves as it was (`Headers`).
+        headers += [
+            (name.encode("ascii"), value.encode("utf-8", "surrogateescape")) for name, value in request.headers.items()
+        ]
         if request.size or request.method in ("PUT", "POST"):
             headers.append((b"Content-Length", b"%d" % request.size))
         return self._encode(h11.Request(method=request.method, target=target.encode("ascii"), headers=headers))

@@ -7,11 +7,13 @@ from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from email.utils import parsedate_to_datetime
 from typing import Protocol
-from urllib.parse import urljoin, urlsplit
+from urllib.parse import quote, urljoin, urlsplit
 
 from cloudfs.errors import BrokenAnswer
 
 _PORTS = {"http": 80, "https": 443}
+_MEANINGFUL = "%:/?#[]@!$&'()*+,;="
+"""What is in an address as it is (RFC 3986, 2.2), and the sign of what is quoted already."""
 
 
 class Body(Protocol):
@@ -52,10 +54,10 @@ class Origin:
 class Request:
     """``url`` is absolute and quoted already: its path and query are sent as they are, dots, slashes and all.
 
-    Header values are text, and leave as UTF-8. Neither ``headers`` nor ``url`` is ever in a message or a ``repr``,
-    because they may hold secrets; ``what`` is how logs and errors call the request. ``repeatable`` is for a POST of
-    which the server makes the same if it comes twice. ``quiet`` is for how many seconds the server may say nothing, if
-    that is not what all requests are given.
+    Header values are text, and leave as UTF-8; those of an answer (`Headers`) leave as they came. Neither ``headers``
+    nor ``url`` is ever in a message or a ``repr``, because they may hold secrets; ``what`` is how logs and errors call
+    the request. ``repeatable`` is for a POST of which the server makes the same if it comes twice. ``quiet`` is for how
+    many seconds the server may say nothing, if that is not what all requests are given.
     """
 
     method: str
@@ -119,7 +121,10 @@ class Answer:
         return " ".join(self.body[: 4 * limit].decode("utf-8", "replace").split())[:limit]
 
     def retry_after(self, now: float) -> float | None:
-        """Seconds that the server wants to be left alone for; ``now`` is the wall clock (RFC 9110, 10.2.3)."""
+        """Seconds that the server wants to be left alone for (RFC 9110, 10.2.3).
+
+        A date is compared with the server's own clock if the answer tells it, and else with ``now``, the wall clock.
+        """
         wish = self.headers.get("retry-after", "").strip()
         if not wish:
             return None
@@ -131,7 +136,8 @@ class Answer:
             moment = parsedate_to_datetime(wish)
         except ValueError:
             return None
-        return max(0.0, (moment if moment.tzinfo else moment.replace(tzinfo=UTC)).timestamp() - now)
+        answered = self.date()
+        return max(0.0, _seconds(moment) - (now if answered is None else _seconds(answered)))
 
     def date(self) -> datetime | None:
         """When the server answered, by its own clock."""
@@ -139,6 +145,11 @@ class Answer:
             return parsedate_to_datetime(self.headers.get("date", ""))
         except ValueError:
             return None
+
+
+def _seconds(moment: datetime) -> float:
+    """Since the epoch; without a time zone it is UTC."""
+    return (moment if moment.tzinfo else moment.replace(tzinfo=UTC)).timestamp()
 
 
 def split_url(url: str) -> tuple[Origin, str]:
@@ -155,5 +166,5 @@ def split_url(url: str) -> tuple[Origin, str]:
 
 
 def resolve(base: str, location: str) -> str:
-    """The address that a redirection leads to."""
-    return urljoin(base, location)
+    """The address that a redirection leads to. What is not quoted in it, although it should be, is quoted."""
+    return quote(urljoin(base, location), safe=_MEANINGFUL, errors="surrogateescape")

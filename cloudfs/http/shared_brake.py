@@ -10,12 +10,15 @@ import contextlib
 import fcntl
 import logging
 import os
+import time
 from collections.abc import Iterator
 from pathlib import Path
 
 _log = logging.getLogger(__name__)
 _LONGEST = 3600.0
-"""Seconds; a pause in the file that is longer than any provider asks for is a mistake, or a clock that was wrong."""
+"""Seconds; no pause is longer."""
+_CORRECTION = 60.0
+"""Seconds; what ends later than that after the longest pause was noted by a clock that was wrong then."""
 
 
 class SharedBrake:
@@ -30,18 +33,23 @@ class SharedBrake:
             stamp = (found.st_ino, found.st_mtime_ns)
             if stamp != self._stamp:
                 self._stamp = stamp
-                self._until = max(self._until, min(_read(self._path), found.st_mtime + _LONGEST))
-        return self._until
+                self._until = max(_believable(self._until), _believable(_read(self._path)))
+        return _believable(self._until)
 
     def hold(self, until: float) -> None:
-        self._until = max(self._until, until)
+        self._until = max(_believable(self._until), min(until, time.time() + _LONGEST))
         try:
             with _locked(self._path) as fd:
-                if self._until > _parse(os.pread(fd, 64, 0)):
+                if self._until > _believable(_parse(os.pread(fd, 64, 0))):
                     os.ftruncate(fd, 0)
                     os.pwrite(fd, f"{self._until:.3f}\n".encode(), 0)
         except OSError as error:
             _log.debug("cannot tell others of a pause: %s", error)
+
+
+def _believable(until: float) -> float:
+    """The end of a pause; the epoch if no pause that has begun can end then."""
+    return until if until <= time.time() + _LONGEST + _CORRECTION else 0.0
 
 
 @contextlib.contextmanager

@@ -192,6 +192,18 @@ async def test_credentials_do_not_follow_to_another_server(client: HttpClient) -
     assert "secret" not in str(other.headers)
 
 
+async def test_a_redirection_whose_address_is_not_quoted_is_followed(client: HttpClient) -> None:
+    async def redirect(exchange: Exchange) -> None:
+        if "/old" in exchange.line:
+            await exchange.answer(302, Location="/größe und rest%20?a=b&c")
+        else:
+            await ok(exchange)
+
+    async with serving(redirect) as server:
+        assert (await client.send(Request("GET", f"{server.url}/old"))).body == b"fine"
+    assert server.lines[1] == "GET /gr%C3%B6%C3%9Fe%20und%20rest%20?a=b&c HTTP/1.1"
+
+
 async def test_only_gets_are_redirected(client: HttpClient) -> None:
     async def redirect(exchange: Exchange) -> None:
         await exchange.answer(307, Location="/elsewhere")

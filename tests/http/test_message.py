@@ -41,6 +41,12 @@ def test_retry_after(wish: str, seconds: float | None) -> None:
     assert answer.retry_after(now=10.0) == seconds
 
 
+@pytest.mark.parametrize("wrong_by", [-86_400, 86_400])
+def test_a_date_to_come_back_at_is_one_of_the_servers_clock(wrong_by: int) -> None:
+    headers = [(b"Date", b"Tue, 14 Nov 2023 22:13:20 GMT"), (b"Retry-After", b"Tue, 14 Nov 2023 22:13:50 GMT")]
+    assert Answer(503, Headers(headers)).retry_after(now=1_700_000_000.0 + wrong_by) == 30
+
+
 def test_headers_of_any_case() -> None:
     headers = Headers([(b"X-One", b"a"), (b"x-one", b"b"), (b"Etag", "ä".encode())])
     assert (headers["x-One"], headers["ETAG"], headers.get("none"), len(headers)) == ("a, b", "ä", None, 2)

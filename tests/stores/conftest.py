@@ -207,6 +207,4 @@ def bench(request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[Bench]:
         directory.mkdir()
         made = STORES[request.param](directory)
     yield made
-    for store in (made.store, made.other, made.hasty):
-        if store is not None:
-            trio.run(store.aclose)
+    trio.run(made.aclose)

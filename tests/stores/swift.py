@@ -113,10 +113,13 @@ class Raw:
         *,
         container: str = "",
         params: dict[str, str] | None = None,
-        **headers: str,
+        **headers: str | bytes,
     ) -> httpx.Response:
         path = quote("/".join(part for part in (container or self._container, name) if part))
-        sent = {key.replace("_", "-"): value for key, value in headers.items()}
+        sent = [
+            (key.replace("_", "-").encode(), value.encode() if isinstance(value, str) else value)
+            for key, value in headers.items()
+        ]
         answer = self._client.request(method, f"{self._url}/{path}", content=content, headers=sent, params=params)
         answer.raise_for_status()
         return answer

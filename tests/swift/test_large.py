@@ -300,6 +300,27 @@ def test_without_static_large_objects(bare_site: Site) -> None:
     assert bare_site.segments() == []
 
 
+@pytest.mark.parametrize("forgets", [False, True], ids=["remembers", "forgets"])
+def test_what_a_mount_stored_that_began_off_line_is_there_for_the_next_one(
+    site: Site, proxy: Proxy, forgets: bool
+) -> None:
+    """The first one could not ask what the provider offers."""
+    data = content(19, 3 * MEBI + 1)
+    proxy.offline()
+    mount = site.mount(settings=SEGMENTS_OF_1M, swift=site.box.swift.at(proxy.url))
+    proxy.online()
+    write(mount, "large", data)
+    mount.umount()
+    if forgets:
+        mount.forget_everything()
+    mount.start("dir_cache_time=1s")
+    with site.raw() as raw:
+        raw("PUT", site.name("new"), b"new")
+    eventually((mount.path / "new").exists, within=30)  # so the directory was listed once more
+    assert {path.name: path.stat().st_size for path in mount.path.iterdir()} == {"large": len(data), "new": 3}
+    assert (mount.path / "large").read_bytes() == data
+
+
 def test_without_any_large_objects(
     swift_cluster: SwiftCluster, mount_with: Callable[..., Mount], tmp_path: Path
 ) -> None:

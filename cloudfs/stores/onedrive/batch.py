@@ -51,6 +51,9 @@ class Batches:
         attempt = 0
         while True:
             reply = await self._once(ask)
+            if isinstance(reply, Reply) and reply.status == 401:
+                # A request by itself is tried again with a new token, and only then counts as refused.
+                reply = await self._graph.send(ask)
             if isinstance(reply, Reply) and reply.status not in _AGAIN:
                 return settled(ask, reply)
             pause = self._pause(reply, attempt)

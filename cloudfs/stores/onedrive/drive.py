@@ -21,6 +21,10 @@ _REMEMBERED = 20_000
 _URL_SECONDS = 600.0
 """For which an address of content is used. They are good for up to an hour, or "a few minutes"."""
 _VARIANTS = 1000
+_UNMET = 2
+"""Variants that may be missing before the name counts as not there, as long as nothing has the same letters."""
+_GAP = 8
+"""Variants that may be missing in a row behind one that has the same letters: they may have been deleted."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -135,19 +139,19 @@ class Drive:
 
     async def find_name(self, location: Location) -> tuple[Item, int]:
         """What has a name, and which variant of it OneDrive keeps. Raises `NotFound`."""
-        missing: NotFound | None = None
+        missing, most = 0, _UNMET
         for variant in variants(location):
             try:
-                item = self.learn(await self.ask(Ask("GET", self.by_name(location, variant), what=str(location))))
-            except NotFound as error:
-                # The first one may be gone while another one of the same letters is still there.
-                if variant >= 1:
-                    raise missing or error from None
-                missing = error
+                item = await self._look_by_name(location, variant)
+            except NotFound:
+                missing += 1
+                if missing == most:
+                    break
                 continue
             if item.decoded == location.name:
                 return item, variant
-        raise missing or NotFound(f"{location}: not found")
+            missing, most = 0, _GAP
+        raise NotFound(f"{location}: not found")
 
     async def claim(self, location: Location, version: Version) -> Item:
         """What has the name of a location, if it is a file of that version; else `VersionMismatch`."""
@@ -165,10 +169,20 @@ class Drive:
         return item.decoded == location.name and item.parent == await self.parent_id(location)
 
     async def taken(self, location: Location, variant: int) -> Item | None:
-        """What has taken a name that we wanted; None if its name differs in more than bytes of ours: it is in the way
-        only because OneDrive does not tell letters by their case, and another variant may be free."""
-        item = self.learn(await self.ask(Ask("GET", self.by_name(location, variant), what=str(location))))
-        return item if item.decoded == location.name else None
+        """What has taken a name that we wanted, under whichever variant of it; None if nothing has: what is in the way
+        differs in the case of letters, which OneDrive does not tell apart, and another variant may be free."""
+        item = await self._look_by_name(location, variant)
+        if item.decoded == location.name:
+            return item
+        if variant:
+            return None  # That nothing has the name was found out when the first variant was taken.
+        try:
+            return (await self.find_name(location))[0]
+        except NotFound:
+            return None
+
+    async def _look_by_name(self, location: Location, variant: int) -> Item:
+        return self.learn(await self.ask(Ask("GET", self.by_name(location, variant), what=str(location))))
 
 
 def variants(location: Location) -> Iterator[int]:

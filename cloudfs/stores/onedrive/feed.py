@@ -12,6 +12,7 @@ from typing import Any
 from cloudfs.errors import BrokenAnswer, NotFound
 from cloudfs.stores.base import Change, Changes
 from cloudfs.stores.onedrive.drive import Drive
+from cloudfs.stores.onedrive.graph import Invalid
 from cloudfs.stores.onedrive.items import Item, parse_item
 from cloudfs.stores.parallel import in_parallel
 
@@ -23,13 +24,17 @@ class DriveFeed:
         self._drive = drive
 
     async def changes(self, cursor: str | None) -> Changes:
-        """As `cloudfs.stores.base.Feed.changes`. A cursor that Graph does not take any more (410) is `NotFound`."""
+        """As `cloudfs.stores.base.Feed.changes`. A cursor that Graph does not take any more is `NotFound`."""
         await self._drive.ready()
         graph = self._drive.graph
         if cursor is None:
             found = await graph.get(f"{self._drive.path}/root/delta?token=latest", "changes")
         else:
-            found = await graph.follow(cursor, "changes")
+            try:
+                found = await graph.follow(cursor, "changes")
+            except Invalid as error:
+                # "Invalid paging token" means the same as 410: it will never be taken again.
+                raise NotFound(str(error)) from None
         following, last = found.get("@odata.nextLink"), found.get("@odata.deltaLink")
         if not isinstance(following or last, str):
             raise BrokenAnswer("OneDrive told changes without saying how to go on")

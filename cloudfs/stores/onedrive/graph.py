@@ -38,6 +38,10 @@ class Conflict(VersionMismatch):
     """409 ``nameAlreadyExists``: something has the name already."""
 
 
+class Invalid(AccessDenied):
+    """400: the request makes no sense to Graph."""
+
+
 @dataclass(frozen=True, slots=True)
 class Ask:
     """One request. ``path`` is relative to Graph's base and quoted; ``what`` is how messages call it.
@@ -158,7 +162,7 @@ def _kind(status: int, codes: frozenset[str], *, naming: bool) -> type[StoreErro
     if "nameAlreadyExists" in codes or status == 409:
         return Conflict
     if status == 400:
-        return NameRefused if naming else AccessDenied
+        return NameRefused if naming else Invalid
     return _KINDS.get(status, AccessDenied if status < 500 else BrokenAnswer)
 
 

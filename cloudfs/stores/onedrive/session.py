@@ -10,7 +10,7 @@ from __future__ import annotations
 import json
 import logging
 from collections.abc import Awaitable, Callable
-from dataclasses import dataclass, field, replace
+from dataclasses import asdict, dataclass, field, replace
 
 from cloudfs.errors import BrokenAnswer, StoreError, Unavailable
 from cloudfs.http.calls import Calls
@@ -45,9 +45,11 @@ class Session:
     url: str = field(repr=False)
     address: str
     size: int
+    left: bool = False
+    """Whether the last byte has been on its way, so that all of it may be there although nobody said so."""
 
     def memo(self) -> bytes:
-        return json.dumps({"url": self.url, "address": self.address, "size": self.size}).encode()
+        return json.dumps(asdict(self)).encode()
 
     @classmethod
     def recalled(cls, memo: bytes | None) -> Session | None:
@@ -84,8 +86,13 @@ class SessionUpload:
         before_last: Callable[[], Awaitable[None]],
         fragment: int,
         told: int = 0,
+        *,
+        note_end: bool = False,
     ) -> None:
-        """``told`` bytes have been reported already, as they were sent in a session that is lost."""
+        """``told`` bytes have been reported already, as they were sent in a session that is lost.
+
+        ``note_end``: whether the last byte has been on its way is to be known to a later process as well.
+        """
         self.told = told
         self._calls = calls
         self._source = source
@@ -94,11 +101,10 @@ class SessionUpload:
         self._begin = begin
         self._before_last = before_last
         self._fragment = fragment
+        self._note_end = note_end
         self._hasher = QuickXor()
         self._hashed = 0
         self._reached = 0
-        self._left = False
-        """Whether the last byte has been on its way."""
         self._session = Session("", "", 0)
 
     async def run(self) -> Json:
@@ -129,7 +135,9 @@ class SessionUpload:
         data = await self._source.read(start, stop)
         if stop == self._source.size:
             await self._before_last()
-            self._left = True
+            self._session = replace(self._session, left=True)
+            if self._note_end:
+                self._transfer.remember(self._session.memo())
         return data
 
     async def _hash_up_to(self, stop: int) -> None:
@@ -140,7 +148,10 @@ class SessionUpload:
     # --- sessions ----------------------------------------------------------------------------------------------------
 
     async def _resume(self) -> int | None:
-        """Where an earlier attempt, perhaps of another process, came to; None if there is nothing to go on with."""
+        """Where an earlier attempt, perhaps of another process, came to; None if there is nothing to go on with.
+
+        `SessionLost` if that one may have come to the end.
+        """
         session = Session.recalled(self._transfer.recall())
         if session is None or (session.address, session.size) != (self._address, self._source.size):
             return None
@@ -148,6 +159,8 @@ class SessionUpload:
         try:
             position = await self._position()
         except SessionLost:
+            if session.left:
+                raise
             return None
         _log.info("an upload of %d bytes goes on at %d", session.size, position)
         return position
@@ -239,7 +252,7 @@ class SessionUpload:
 
     def _is_at_end(self) -> bool:
         """Whether the last fragment has been on its way."""
-        return self._reached == self._source.size or self._left
+        return self._reached == self._source.size or self._session.left
 
     def _fail(self, answer: Answer) -> int:
         error: StoreError = refusal(Ask("PUT", "", what="an upload"), Reply(answer.status, _json(answer)))

@@ -187,7 +187,7 @@ class OneDriveStore:
             there = (await self._drive.find_name(location))[0]
         except NotFound:
             raise VersionMismatch(f"{location}: it is gone") from None
-        return await self._uploads.adopt(location, there, source, mtime_ns)
+        return await self._uploads.adopt(location, there, source, mtime_ns, sent=True)
 
     async def _make_directory(self, location: Location, attributes: Attributes) -> Item:
         parent = self._drive.by_id(await self._drive.parent_id(location), "children")
@@ -221,7 +221,8 @@ class OneDriveStore:
             try:
                 return await self._rename(item, parent, target, variant, "fail")
             except Conflict:
-                if await self._drive.taken(target, variant) is not None:
+                there = await self._drive.taken(target, variant)
+                if there is not None and there.id != item.id:
                     raise VersionMismatch(f"{target}: the name is taken") from None
         raise VersionMismatch(f"{target}: the name is taken")
 

@@ -17,6 +17,7 @@ from cloudfs.stores.onedrive.download import Downloads
 from cloudfs.stores.onedrive.drive import Drive, variants
 from cloudfs.stores.onedrive.graph import Ask, Conflict, Json, settled, with_match
 from cloudfs.stores.onedrive.items import Item, file_system_info, same_second
+from cloudfs.stores.onedrive.names import encode
 from cloudfs.stores.onedrive.quickxor import digest, digest_of
 from cloudfs.stores.onedrive.session import SessionLost, SessionUpload
 from cloudfs.stores.unbroken import unbroken
@@ -57,7 +58,7 @@ class Uploads:
             except Conflict:
                 there = await self._drive.taken(location, variant)
             if there is not None:
-                return await self.adopt(location, there, source, mtime_ns)
+                return await self.adopt(location, there, source, mtime_ns, sent=False)
         raise VersionMismatch(f"{location}: the name is taken")
 
     async def replace(self, location: Location, old: Item, source: Source, mtime_ns: int, transfer: Transfer) -> Item:
@@ -90,12 +91,16 @@ class Uploads:
                 item = now
         raise VersionMismatch(f"{what}: it keeps changing")
 
-    async def adopt(self, location: Location, there: Item, source: Source, mtime_ns: int) -> Item:
-        """An earlier attempt, whose answer was lost, may have made this: then it is ours. Else `VersionMismatch`."""
+    async def adopt(self, location: Location, there: Item, source: Source, mtime_ns: int, *, sent: bool) -> Item:
+        """An earlier attempt, whose answer was lost, may have made this: then it is ours. Else `VersionMismatch`.
+
+        ``sent``: all of it may have been on its way. Then a document that SharePoint has rewritten is told by the time
+        that came with it, as there is nothing else to tell it by; else that would be somebody else's of the same time.
+        """
         if there.is_folder or there.is_hidden:
             raise VersionMismatch(f"{location}: something else is there")
-        if self._is_rewritten(there) and same_second(there, mtime_ns):
-            return there  # what SharePoint has made of it has the time that came with it
+        if sent and self._is_rewritten(there.name) and same_second(there, mtime_ns):
+            return there
         if there.size != source.size:
             raise VersionMismatch(f"{location}: something else is there")
         there = await self._with_hash(there, str(location))
@@ -200,13 +205,21 @@ class Uploads:
         lost, told = False, 0
         while True:
             upload = SessionUpload(
-                self._drive.graph.calls, source, transfer, address, begin, before_last, self._fragment, told
+                self._drive.graph.calls,
+                source,
+                transfer,
+                address,
+                begin,
+                before_last,
+                self._fragment,
+                told,
+                note_end=old is None and self._is_rewritten(encode(location.name)),
             )
             try:
                 row = await upload.run()
                 item = self._drive.learn(row) if row.get("id") else await there()
             except SessionLost:
-                found = await self._found(location, there, source, mtime_ns)
+                found = await self._found(location, there, old, source, mtime_ns)
                 if found is not None:
                     return found
                 upload.forget()
@@ -218,11 +231,19 @@ class Uploads:
             return await self.set_time(item, mtime_ns, what)
 
     async def _found(
-        self, location: Location, there: Callable[[], Awaitable[Item]], source: Source, mtime_ns: int
+        self,
+        location: Location,
+        there: Callable[[], Awaitable[Item]],
+        old: Item | None,
+        source: Source,
+        mtime_ns: int,
     ) -> Item | None:
         """All was sent and nobody said what became of it: the file if it is there, None if it is not."""
         try:
-            return await self.adopt(location, await there(), source, mtime_ns)
+            found = await there()
+            if old is not None and found.version == old.version:
+                return None  # It is still the old one, although the new one may have the same time.
+            return await self.adopt(location, found, source, mtime_ns, sent=True)
         except (NotFound, VersionMismatch):
             # The session may be gone because the directory is.
             await self._require_parent(location)
@@ -240,15 +261,15 @@ class Uploads:
         item = await self._with_hash(item, str(location))
         if item.size == size and await self._hash_of(item) == ours:
             return item
-        if self._is_rewritten(item) or (item.size != size and self._drive.facts.kind == "documentLibrary"):
+        if self._is_rewritten(item.name) or (item.size != size and self._drive.facts.kind == "documentLibrary"):
             _log.info("%s: SharePoint has changed the file; it has %d bytes there", location, item.size)
             return item
         await self._undo(item, old, str(location))
         raise BrokenAnswer(f"{location}: OneDrive received something else than was sent")
 
-    def _is_rewritten(self, item: Item) -> bool:
+    def _is_rewritten(self, name: str) -> bool:
         """Whether SharePoint writes its own properties into such documents as they arrive."""
-        return self._drive.facts.kind == "documentLibrary" and item.name.lower().endswith(_DOCUMENTS)
+        return self._drive.facts.kind == "documentLibrary" and name.lower().endswith(_DOCUMENTS)
 
     async def _with_hash(self, item: Item, what: str) -> Item:
         """The item with its checksum, which is late sometimes; also with its tag, which is not in every answer."""

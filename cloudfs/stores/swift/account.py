@@ -34,6 +34,9 @@ class Offer:
     max_object: int = 5 << 30
     max_name: int = MAX_NAME
     page: int = 10_000
+    full_pages: bool = False
+    """Whether a page with fewer rows than were asked for is the last one: where the limit is told, not where a provider
+    may have one that it keeps to itself."""
 
     @classmethod
     def read(cls, info: Mapping[str, Any]) -> Offer:
@@ -46,6 +49,7 @@ class Offer:
             max_object=int(swift.get("max_file_size", 5 << 30)),
             max_name=int(swift.get("max_object_name_length", MAX_NAME)),
             page=int(swift.get("container_listing_limit", 10_000)),
+            full_pages="container_listing_limit" in swift,
         )
 
 

@@ -51,10 +51,13 @@ def media_type(path: bytes) -> str:
     return kind if kind and not encoding and kind not in DIRECTORIES else _PLAIN
 
 
-def object_headers(location: Location, attributes: Attributes, media: str = "") -> dict[str, str]:
+def object_headers(
+    location: Location, attributes: Attributes, media: str = "", *, unlisted: bool = False
+) -> dict[str, str]:
     """Content-Type and metadata for an object with these attributes. ``media`` is the type it should keep, if any.
 
-    Raises `AccessDenied` if they do not fit.
+    ``unlisted``: what a listing says of the object is wrong, as dynamic large objects are listed as empty; so it does
+    not tell the attributes either, and whoever lists it asks for it by name. `AccessDenied` if they do not fit.
     """
     headers = {"X-Object-Meta-Mtime": seconds(attributes.mtime_ns)}
     text = _encode(attributes)
@@ -63,7 +66,7 @@ def object_headers(location: Location, attributes: Attributes, media: str = "") 
         headers.update(_chunks(location, text))
         return headers
     kind = _SPECIAL.get(stat.S_IFMT(attributes.mode)) or media or media_type(location.path)
-    if len(text) > _IN_TYPE:
+    if unlisted or len(text) > _IN_TYPE:
         headers.update(_chunks(location, text))
         text = f";{_MARK}=more"
     headers["Content-Type"] = kind + text

@@ -10,7 +10,7 @@ from __future__ import annotations
 from collections.abc import Awaitable, Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 
-from cloudfs.errors import BrokenAnswer, StoreError
+from cloudfs.errors import BrokenAnswer, StoreError, VersionMismatch
 from cloudfs.stores.parallel import in_parallel
 from cloudfs.stores.swift.account import Offer
 from cloudfs.stores.swift.bulk import Archive, delete_many, store_many
@@ -92,7 +92,7 @@ class Batches:
             md5 = stored.pop(new.name, None)
             if md5 is None:
                 return await self._put_by_itself(new)
-            return md5 if listed.get(new.name) == md5 else await self._verify(new.name, md5)
+            return md5 if listed.get(new.name) == md5 else await self._verify(new.name, md5, archive.headers[new.name])
 
         return await in_parallel(outcome, files)
 
@@ -102,23 +102,26 @@ class Batches:
         except Exception as error:  # it is told to the one whose file it is
             return error
 
-    async def _verify(self, name: str, md5: str) -> str | Exception:
-        """Of one that is not listed, or with another checksum."""
+    async def _verify(self, name: str, md5: str, headers: Mapping[str, str]) -> str | Exception:
+        """Of one that is not listed, or with another checksum. What does not have these headers is not ours."""
         try:
             head = await self._container.head(name)
-            if head is not None and head.etag == md5:
-                return md5
             if head is not None:
+                if head.etag == md5:
+                    return md5
+                if any(head.headers.get(key) != value for key, value in headers.items()):
+                    return VersionMismatch(f"{name}: somebody else has stored something there just now")
                 await self._container.delete(name)
         except StoreError as error:
             return error
         return BrokenAnswer(f"{name}: what arrived is not what was sent")
 
     async def _listed(self, names: Iterable[str]) -> Mapping[str, str] | None:
-        """The checksums of what is listed from the first name to the last; None if that is too much."""
+        """The checksums of what is listed from the first name to the last; None if that may not be all."""
         ordered = sorted(names, key=str.encode)
-        rows = await self._container.rows("", after=_just_before(ordered[0]), before=ordered[-1] + "\x01", limit=_ROWS)
-        if len(rows) >= _ROWS:
+        most = min(_ROWS, self._offer.page)
+        rows = await self._container.rows("", after=_just_before(ordered[0]), before=ordered[-1] + "\x01", limit=most)
+        if len(rows) >= most or (rows and not self._offer.full_pages):
             return None
         return {str(row["name"]): str(row["hash"]) for row in rows}
 

@@ -30,6 +30,8 @@ class Archive:
     def __init__(self) -> None:
         self.md5s: dict[str, str] = {}
         """What is in it: the checksum of each, by its name."""
+        self.headers: dict[str, Mapping[str, str]] = {}
+        """With which it is stored, by the same names."""
         self._parts: list[bytes] = []
         self._size = 0
 
@@ -39,6 +41,7 @@ class Archive:
         member.size = len(content)
         member.pax_headers = _pax_headers(headers)
         self.md5s[name] = md5
+        self.headers[name] = headers
         self._append(member.tobuf(tarfile.PAX_FORMAT, "utf-8"))
         self._append(content)
         self._append(bytes(-len(content) % tarfile.BLOCKSIZE))
@@ -72,7 +75,10 @@ async def store_many(container: SwiftContainer, archive: Archive) -> dict[str, s
 
 
 async def delete_many(account: SwiftAccount, container: SwiftContainer, names: Sequence[str], most: int) -> None:
-    """Delete objects, ``most`` in a request; in single requests if that is 0. Gone already is success."""
+    """Delete objects, ``most`` in a request; in single requests if that is 0. Gone already is success.
+
+    `BrokenAnswer` if Swift did not even try all of them.
+    """
     if not most or len(names) == 1:
         await in_parallel(container.delete, names)
         return
@@ -84,7 +90,10 @@ async def delete_many(account: SwiftAccount, container: SwiftContainer, names: S
             "DELETE", "", query={"bulk-delete": "true"}, headers=headers, body="\n".join(lines).encode()
         )
         outcome = _outcome("bulk-delete", answer)
-        for name, status in outcome.get("Errors", ()):
+        errors = outcome.get("Errors", ())
+        if outcome.get("Number Deleted", 0) + outcome.get("Number Not Found", 0) + len(errors) < len(lines):
+            raise BrokenAnswer(f"bulk-delete: {outcome.get('Response Status')} {outcome.get('Response Body')}")
+        for name, status in errors:
             _log.debug("bulk-delete of %s: %s", name, status)
             await container.delete(unquote(str(name)).lstrip("/").partition("/")[2])
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
+from urllib.parse import unquote
 
 from cloudfs.errors import NotFound
 from cloudfs.stores.parallel import in_parallel
@@ -56,7 +57,8 @@ class Composition:
         return read_manifest(answer.body) or []
 
     async def _dynamic(self, manifest: str) -> list[Segment]:
-        container, _, prefix = manifest.strip("/").partition("/")
+        # It is quoted, and a slash at its end belongs to the prefix: ``film/`` is not to find ``film2/``.
+        container, _, prefix = unquote(manifest).lstrip("/").partition("/")
         if not prefix:
             return []
         rows = await SwiftContainer(self._account, container).all_rows(prefix)

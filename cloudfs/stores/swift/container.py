@@ -82,13 +82,14 @@ class SwiftContainer:
             raise refused(self.name, answer)
 
     async def rows(
-        self, prefix: str, *, after: str = "", before: str = "", delimiter: str = "", limit: int = 10_000
+        self, prefix: str, *, after: str = "", before: str = "", delimiter: str = "", limit: int | None = None
     ) -> list[Row]:
-        """A page of the listing, in the order of the names' bytes: at most ``limit`` rows between two names."""
-        query = {"format": "json", "limit": str(limit), "prefix": prefix}
-        query |= {
-            key: value for key, value in (("marker", after), ("end_marker", before), ("delimiter", delimiter)) if value
-        }
+        """A page of the listing, in the order of the names' bytes: at most ``limit`` rows between two names.
+
+        Without ``limit`` as many as the provider likes to tell at once.
+        """
+        told = {"marker": after, "end_marker": before, "delimiter": delimiter, "limit": str(limit or "")}
+        query = {"format": "json", "prefix": prefix} | {key: value for key, value in told.items() if value}
         answer = await self.account.send("GET", self.name, query=query, limit=_LISTING_LIMIT)
         if answer.status == 404:
             raise NotFound(f"{self.name}: there is no such container")

@@ -81,7 +81,8 @@ class SwiftFiles:
     async def _set_attributes(self, location: Location, version: Version, attributes: Attributes) -> Entry:
         head = await self._require(location, version)
         media, _ = split_type(head.headers.get("content-type", ""))
-        headers = {**foreign_metadata(head.headers), **object_headers(location, attributes, media)}
+        ours = object_headers(location, attributes, media, unlisted=head.is_dynamic)
+        headers = {**foreign_metadata(head.headers), **ours}
         await unbroken(lambda: self._container.post(self._names.of(location), headers))
         return file_entry(location.name, head.etag, head.size, attributes)
 
@@ -101,7 +102,8 @@ class SwiftFiles:
         if there is None or entry_from_head(target.name, there) != entry:
             _check_replaced(target, there, replaces)
             media, _ = split_type(head.headers.get("content-type", ""))
-            headers = {**foreign_metadata(head.headers), **object_headers(target, attributes, media)}
+            ours = object_headers(target, attributes, media, unlisted=head.is_dynamic)
+            headers = {**foreign_metadata(head.headers), **ours}
             await self._copy(source, head, target, there, {**headers, "X-Fresh-Metadata": "true"})
         return entry
 
@@ -212,7 +214,7 @@ class SwiftFiles:
         name = self._names.of(location)
         await self._directories.require_parent(location)
         there = await self._container.head(name)
-        headers = object_headers(location, attributes)
+        headers = object_headers(location, attributes, unlisted=large.makes_dynamic)
         try:
             _check_replaced(location, there, replaces)
             segments = await self._segments(name, there)

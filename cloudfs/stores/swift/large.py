@@ -31,7 +31,7 @@ from cloudfs.stores.swift.manifest import (
     plan_parts,
     write_manifest,
 )
-from cloudfs.stores.swift.names import Names
+from cloudfs.stores.swift.names import Names, quoted
 from cloudfs.stores.swift.rows import etag_in
 from cloudfs.stores.swift.segments import (
     SEGMENTS,
@@ -46,6 +46,8 @@ from cloudfs.stores.swift.segments import (
 from cloudfs.types import Extent
 
 _log = logging.getLogger(__name__)
+_TRIALS = "cloudfs-trial"
+"""Where manifests of dynamic large objects are tried before they get their names."""
 _AT_ONCE = 4
 """Segments of one file that are sent at the same time."""
 _CLEANING = 60.0
@@ -88,6 +90,11 @@ class LargeObjects:
         self._delete = delete
         self._composition = Composition(container.account)
         self._locks = Locks()
+
+    @property
+    def makes_dynamic(self) -> bool:
+        """Whether what is made here is listed as an empty object."""
+        return not self._offer.static_large_objects
 
     def is_wanted(self, size: int, known: Known) -> bool:
         """Whether a content should be stored in segments."""
@@ -273,8 +280,9 @@ class LargeObjects:
         await self._segments.refer(group, f"{self._container.name}/{name}")
         if [row["hash"] for row in await container.all_rows(prefix)] != [segment.etag for segment in assembly.all]:
             raise BrokenAnswer(f"{name}: the provider does not list the segments yet")
-        sent = {**headers, "X-Object-Manifest": f"{container.name}/{prefix}"}
-        await self._container.put(name, b"", sent, exclusive=exclusive)
+        manifest = {"X-Object-Manifest": quoted(f"{container.name}/{prefix}")}
+        await self._try_manifest(name, f"{_TRIALS}/{group}", manifest, assembly.etag)
+        await self._container.put(name, b"", {**headers, **manifest}, exclusive=exclusive)
         head = await self._container.head(name)
         if head is None or head.etag != assembly.etag:
             raise Unavailable(f"{name}: the provider made something else of the segments than was sent")
@@ -290,6 +298,16 @@ class LargeObjects:
         for old in groups_of(assembly.all):
             await self._segments.forget(old, f"{self._container.name}/{name}")
         return head.etag
+
+    async def _try_manifest(self, name: str, trial: str, manifest: Mapping[str, str], etag: str) -> None:
+        """Store it aside. `Unavailable` if the provider takes it for an empty file: under its name that would replace
+        what is there."""
+        container = self._segments.container
+        await container.put(trial, b"", {"Content-Type": "application/octet-stream", **manifest})
+        head = await container.head(trial)
+        await container.delete(trial)
+        if head is None or head.etag != etag:
+            raise Unavailable(f"{name}: the provider made something else of the segments than was sent")
 
     # --- releasing -------------------------------------------------------------------------------------------------
 

@@ -32,12 +32,23 @@ class SwiftListing:
     """``page`` is how many rows are asked for at once."""
 
     def __init__(
-        self, container: SwiftContainer, names: Names, notes: Notes, page: int, *, manifests: bool = False
+        self,
+        container: SwiftContainer,
+        names: Names,
+        notes: Notes,
+        page: int,
+        *,
+        manifests: bool,
+        full_pages: bool,
     ) -> None:
-        """``manifests``: what is listed as empty may be one of a dynamic large object, so each has to be asked for."""
+        """``manifests``: what is listed as empty may be one of a dynamic large object, so each has to be asked for.
+
+        ``full_pages``: a page with fewer rows than were asked for is the last one; else only one without any is.
+        """
         self._container = container
         self._notes = notes
         self._manifests = manifests
+        self._full_pages = full_pages
         self._names = names
         self._page = page
 
@@ -49,8 +60,10 @@ class SwiftListing:
             await self._require(directory)
         found = [each for each in _in_directory(prefix, rows) if not await self._was_told(prefix, each, cursor)]
         entries = await self._entries(prefix, found)
-        last = _last_name(rows) if len(rows) >= self._page else None
-        return Page(entries, last)
+        return Page(entries, None if self._is_last(rows) else _last_name(rows))
+
+    def _is_last(self, rows: Sequence[Row]) -> bool:
+        return len(rows) < self._page if self._full_pages else not rows
 
     async def _page_of(self, prefix: str, after: str) -> list[Row]:
         """Together with the summary, if nobody has asked for that yet: most likely there are directories."""
@@ -90,7 +103,7 @@ class SwiftListing:
             seen = True
             done = self._place_rows(open_directories, rows)
             markers.update(str(row["name"]) for row in rows if may_be_directory(row))
-            last = len(rows) < self._page
+            last = self._is_last(rows)
             if last:
                 done += reversed(open_directories)
             for listing in await self._listings(done):

@@ -67,7 +67,8 @@ def entry_from_row(found: Found) -> Entry | None:
     row = found.row
     if row is None and found.whole and found.marker is None:
         return directory_entry(found.name, None)
-    if row is None or found.has_inside or may_be_directory(row):
+    # The row of a static link of Swift's has the type of what it leads to, but no size.
+    if row is None or found.has_inside or may_be_directory(row) or "symlink_path" in row:
         return None
     attributes = from_type(row["content_type"])
     if attributes is None or attributes.is_directory:

@@ -81,7 +81,9 @@ class SwiftStore:
         aside = SwiftContainer(account, f"{container}_segments")
         self._notes = Notes(self._container, aside, prefix)
         rows = min(page or offer.page, offer.page)
-        self._listing = SwiftListing(self._container, names, self._notes, rows, manifests=dynamic)
+        self._listing = SwiftListing(
+            self._container, names, self._notes, rows, manifests=dynamic, full_pages=offer.full_pages
+        )
         self._directories = SwiftDirectories(self._container, names, self._listing, self._notes.marks)
         self._segments = SwiftSegments(aside, self._segment_size)
 

@@ -239,7 +239,8 @@ class UbuntuOneStore:
                 return
             if node.is_directory != (version is None) or node.version != (version or ""):
                 raise VersionMismatch(f"{location}: it is something else by now")
-            if node.is_directory and node.has_children and (await self.list(location)).entries:
+            # What the mount cannot show would be lost as well; only drafts are nobody's.
+            if node.is_directory and node.has_children and not all(map(_is_draft, await self._api.children(path))):
                 raise DirectoryNotEmpty(f"{location}: the directory has entries")
             self._seen.pop(path, None)
             with suppress(NotFound):
@@ -308,9 +309,13 @@ def _entry(node: Node) -> Entry | None:
     """None for what has no name that the mount could show, or shall show."""
     name = node.path.rpartition("/")[2]
     entry = _of(node)
-    if name.startswith(_DRAFT) or not valid_name(entry.name) or escape(entry.name) != name:
+    if _is_draft(node) or not valid_name(entry.name) or escape(entry.name) != name:
         return None
     return entry
+
+
+def _is_draft(node: Node) -> bool:
+    return node.path.rpartition("/")[2].startswith(_DRAFT)
 
 
 def _is_below(path: str, directory: str) -> bool:

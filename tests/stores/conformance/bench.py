@@ -134,6 +134,12 @@ class Bench:
     async def delete(self, path: bytes, version: Version | None = None) -> None:
         await self.store.delete(await self.at(path), version)
 
+    async def aclose(self) -> None:
+        """Close every client."""
+        for store in (self.store, self.other, self.hasty):
+            if store is not None:
+                await store.aclose()
+
     def through(self, store: Store) -> Bench:
         """The same, with another store around or beside this one."""
         return Bench(store, self.other)
