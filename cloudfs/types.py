@@ -18,14 +18,21 @@ Version = NewType("Version", str)
 ROOT = Inode(1)
 NAME_MAX = 255
 """Longest name of a directory entry, in bytes: what ``statfs`` promises."""
+TIME_MAX_NS = (1 << 63) - 1
+"""The last time there is, in April 2262; the first is as long before 1970."""
+
+
+def kept_time(time_ns: int) -> int:
+    """A time, or the nearest that can be kept: what Linux does with a time that a file system cannot keep."""
+    return max(-TIME_MAX_NS, min(time_ns, TIME_MAX_NS))
 
 
 @dataclass(frozen=True, slots=True)
 class Attributes:
     """What POSIX knows of a file besides its bytes, as a store keeps it.
 
-    ``mode`` includes the file type (``S_IFMT``); times are ns since the epoch; ``target`` is a symbolic link's
-    content; ``rdev`` a device's number; objects with the same non-empty ``link_group`` are names of one file.
+    ``mode`` includes the file type (``S_IFMT``); times are ns since the epoch (`kept_time`); ``target`` is a symbolic
+    link's content; ``rdev`` a device's number; objects with the same non-empty ``link_group`` are names of one file.
     """
 
     mode: int
@@ -36,6 +43,10 @@ class Attributes:
     target: bytes = b""
     link_group: str = ""
     xattrs: tuple[tuple[bytes, bytes], ...] = ()
+
+    def __post_init__(self) -> None:
+        if not -TIME_MAX_NS <= self.mtime_ns <= TIME_MAX_NS:
+            object.__setattr__(self, "mtime_ns", kept_time(self.mtime_ns))
 
     @property
     def is_directory(self) -> bool:

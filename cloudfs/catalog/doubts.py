@@ -64,6 +64,12 @@ class Doubts:
         """Some name of which something unseen may be in a directory's actual place."""
         return next((doubt.link for doubt in self._known.values() if doubt.parent == directory), None)
 
+    def beside(self, ino: int, link: LinkId) -> LinkId | None:
+        """Another name of a file, of which nobody knows what its object holds."""
+        sql = "SELECT d.link FROM links l JOIN doubts d ON d.link = l.id WHERE l.ino = ? AND l.id != ? LIMIT 1"
+        row = self._execute(sql, (ino, link)).fetchone()
+        return None if row is None else row[0]
+
     def begin(self, doubt: Doubt) -> None:
         self._execute("INSERT OR REPLACE INTO doubts VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?)", astuple(doubt))
         self._forget(doubt.link)

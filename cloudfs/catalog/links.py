@@ -138,6 +138,24 @@ class Links:
         rows = self._execute(f"SELECT {_COLUMNS} FROM links WHERE ino = ? ORDER BY id", (ino,))
         return [_link(row) for row in rows.fetchall()]
 
+    def holder(self, ino: int, content: int, besides: LinkId) -> Link | None:
+        """Another name of an inode whose object is known to have this content."""
+        row = self._execute(
+            f"SELECT {_COLUMNS} FROM links WHERE ino = ? AND id != ? AND at_parent IS NOT NULL AND at_content = ?"
+            " LIMIT 1",
+            (ino, besides, content),
+        ).fetchone()
+        return None if row is None else _link(row)
+
+    def wanted_name(self, ino: int, content: int) -> Link | None:
+        """A name of an inode that is to stay; if there is one, one whose object is known to have this content."""
+        row = self._execute(
+            f"SELECT {_COLUMNS} FROM links WHERE ino = ? AND parent IS NOT NULL"
+            " ORDER BY at_parent IS NOT NULL AND at_content = ? DESC, id LIMIT 1",
+            (ino, content),
+        ).fetchone()
+        return None if row is None else _link(row)
+
     def directory(self, ino: int) -> Link:
         """The one name of a directory (also of the root, and of one that is to be deleted). Raises `NotFound`."""
         row = self._execute(f"SELECT {_COLUMNS} FROM links WHERE ino = ?", (ino,)).fetchone()

@@ -8,11 +8,13 @@ listed again instead (`cloudfs.catalog.survey` finds out who is right).
 from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
+from dataclasses import replace
+from itertools import count
 
 from cloudfs.catalog.catalog import Catalog
 from cloudfs.catalog.links import Link
 from cloudfs.catalog.merging import Merging, Stale
-from cloudfs.stores.base import Change, Entry, valid_name
+from cloudfs.stores.base import Change, Entry, is_possible
 from cloudfs.types import NAME_MAX, ROOT, Inode
 
 LONG_AGO = 1
@@ -31,21 +33,24 @@ class News:
     def apply(self, changes: Iterable[Change], since: int) -> list[Stale]:
         """Everything that was told in answer to one question, asked at `Links.tick` ``since``, in one transaction."""
         present: list[Change] = []
-        gone: list[Change] = []
+        gone_files: list[Change] = []
+        gone_directories: list[Change] = []
         for change in changes:
-            (gone if change.entry is None else present).append(change)
-        # A directory is there before what was moved into it, and gone after what was moved out of it.
+            if change.entry is not None:
+                present.append(change)
+            else:
+                (gone_files if self._directory(change.identity) is None else gone_directories).append(change)
+        # A file is gone before others have its name. A directory is there before what was moved into it, and gone
+        # after what was moved out of it.
         present.sort(key=lambda change: change.entry is not None and not change.entry.is_directory)
         stale: list[Stale] = []
         with self._catalog:
-            # First the files that are gone: their names may be others' by now.
-            for change in gone:
-                if not self._is_directory(change):
-                    stale += self._gone(change, since)
+            for change in gone_files:
+                stale += self._gone(change, since)
             moving = self._leave(present, since, stale)
             for change in present:
                 stale += self._present(change, moving, since)
-            for change in gone:
+            for change in gone_directories:
                 stale += self._gone(change, since)
         return stale
 
@@ -53,19 +58,17 @@ class News:
 
     def _present(self, change: Change, moving: dict[int, Link], since: int) -> Sequence[Stale]:
         entry = change.entry
-        if entry is None or not valid_name(entry.name):
+        if entry is None or not is_possible(entry):
             return ()
         link, parent = self._links.by_identity(change.identity), self._directory(change.parent_identity)
         if link is None:
             return self._unknown(entry, parent, since)
         if link.id in moving:
             return self._arrive(moving[link.id], link, entry, parent, since)
-        if (link.at_parent, link.at_name) != (parent, entry.name) or self._is_contradicted(link, entry):
+        if (link.at_parent, link.at_name) != (parent, entry.name) or self._is_contradicted(link, entry, since):
             self._list_again(link.at_parent, parent)
             return ()
         assert parent is not None
-        if self._merging.differs(link, entry) and self._links.is_claimed(link.id, since):
-            self._list_again(parent)
         return self._merging.row(parent, entry, link, since)
 
     def _unknown(self, entry: Entry, parent: Inode | None, since: int) -> Sequence[Stale]:
@@ -79,23 +82,22 @@ class News:
             return ()
         return self._merging.row(parent, entry, self._links.at(parent, entry.name), since)
 
-    def _is_contradicted(self, link: Link, entry: Entry) -> bool:
-        """Whether this mount did something else with it lately."""
-        assert link.at_parent is not None and link.at_name is not None
-        return self._merging.differs(link, entry) and self._recent.has(link.at_parent, link.at_name)
+    def _is_contradicted(self, link: Link, entry: Entry, since: int) -> bool:
+        """Whether this mount does something else with it, or did so lately."""
+        return self._merging.differs(link, entry) and self._is_ours(link, since)
 
     def _gone(self, change: Change, since: int) -> Sequence[Stale]:
         link = self._links.by_identity(change.identity)
         if link is None or link.ino == ROOT:
             return ()
-        stale = self._merging.vanished(link, since)
-        if self._links.get(link.id) == link:
-            self._list_again(link.at_parent)  # it is being worked on, or what is inside: nobody will tell us again
-        return stale
+        return self._vanish(link, since)
 
-    def _is_directory(self, change: Change) -> bool:
-        link = self._links.by_identity(change.identity)
-        return link is not None and self._catalog.nodes.get(link.ino).is_directory
+    def _vanish(self, link: Link, since: int) -> Sequence[Stale]:
+        stale = self._merging.vanished(link, since)
+        left = self._links.get(link.id)
+        if left is not None and left.stored:
+            self._list_again(left.at_parent)  # it is being worked on, or what is inside: nobody will tell us again
+        return stale
 
     def _is_removed(self, directory: Inode) -> bool:
         """Whether it is to be deleted: if others put something into it, the uploader finds that."""
@@ -123,21 +125,17 @@ class News:
         return moving
 
     def _is_ours(self, link: Link, since: int) -> bool:
-        """Whether this mount is moving it, or has just done so."""
+        """Whether this mount is working on it, or has done so lately."""
         assert link.at_parent is not None and link.at_name is not None
         return self._links.is_claimed(link.id, since) or self._recent.has(link.at_parent, link.at_name)
 
     def _arrive(self, old: Link, link: Link, entry: Entry, parent: Inode | None, since: int) -> Sequence[Stale]:
         """Into its new place, which was moved from where it is in ``old``."""
-        if parent is None:
-            self._go_back(old)
-            return self._merging.vanished(old, since)
+        if parent is None or (old.in_place and self._is_removed(parent)):
+            return self._vanish(self._go_back(old), since)
         if not old.in_place:
             self._links.replace(link.id, parent, entry.name, both=False)
             return ()
-        if self._is_removed(parent):
-            self._go_back(old)
-            return self._merging.vanished(old, since)
         taken = self._links.find(parent, entry.name) is not None
         if taken or self._links.is_inside(parent, link.ino):
             self._go_back(old)
@@ -149,12 +147,25 @@ class News:
         assert current is not None
         return [Stale(parent, entry.name), *self._merging.row(parent, entry, current, since)]
 
-    def _go_back(self, old: Link) -> None:
-        if old.in_place and old.at_parent is not None and old.at_name is not None:
-            name = old.at_name
-            if self._links.find(old.at_parent, name) is not None:  # another one has come there
-                name = b"%b (moved %d)" % (name[: NAME_MAX - 40], old.id)
-            self._links.replace(old.id, old.at_parent, name, both=True)
+    def _go_back(self, old: Link) -> Link:
+        """To where it was, until a listing tells where it is; returns it. Another one may have come there meanwhile."""
+        if not old.in_place:
+            return old
+        assert old.at_parent is not None and old.at_name is not None
+        name = self._free_name(old.at_parent, old.at_name)
+        self._links.replace(old.id, old.at_parent, name, both=True)
+        return replace(old, name=name, at_name=name)
+
+    def _free_name(self, directory: Inode, name: bytes) -> bytes:
+        """The name, or one like it that nothing has in either tree."""
+        if self._links.find(directory, name) is None:
+            return name
+        stem = name[: NAME_MAX - 40].decode(errors="ignore").encode()
+        candidates = (b"%b (moved %d)" % (stem, number) for number in count(1))
+        return next(each for each in candidates if not self._is_taken(directory, each))
+
+    def _is_taken(self, directory: Inode, name: bytes) -> bool:
+        return bool(self._links.find(directory, name) or self._links.at(directory, name))
 
     def _count_directory(self, old: Link, parent: Inode) -> None:
         if old.at_parent is None or old.at_parent == parent or not self._catalog.nodes.get(old.ino).is_directory:

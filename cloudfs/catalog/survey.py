@@ -17,7 +17,7 @@ from itertools import islice
 from cloudfs.catalog.catalog import Catalog
 from cloudfs.catalog.links import Link
 from cloudfs.catalog.merging import Merging, Stale
-from cloudfs.stores.base import Entry, Location, valid_name
+from cloudfs.stores.base import Entry, Location, is_possible, valid_name
 from cloudfs.types import Inode, LinkId
 
 STEP = 256
@@ -99,7 +99,7 @@ class Survey:
             yield self._news(stale)
 
     def _row(self, entry: Entry) -> Sequence[Stale]:
-        if not valid_name(entry.name):
+        if not is_possible(entry):
             return ()
         link = self._links.at(self.directory, entry.name) if self._any_known else None
         if link is not None:

@@ -223,7 +223,7 @@ class Operations(pyfuse3.Operations):
 
     @_guarded
     async def open(self, ino: int, flags: int, ctx: Any) -> Any:
-        handle = self._fs.files.open(ino, flags)
+        handle = self._fs.open(ino, flags, privileged=ctx.uid == 0)
         self._openers[handle] = ctx.pid
         return pyfuse3.FileInfo(fh=handle, keep_cache=True)
 

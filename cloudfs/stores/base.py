@@ -9,7 +9,7 @@ takes what it needs. Every method
 * can be cancelled at any ``await``, and then has published nothing or everything, never a part;
 * may be called concurrently.
 
-Names that come out of a store are checked with `valid_name` by the caller as well; a store should never give others.
+What comes out of a store is checked with `is_possible` by the caller as well; a store should never give anything else.
 ``tests/stores/conformance`` holds every promise made here as a test, and runs against every store.
 """
 
@@ -19,7 +19,10 @@ from collections.abc import AsyncGenerator, Callable, Iterable, Sequence
 from dataclasses import dataclass
 from typing import Protocol, runtime_checkable
 
-from cloudfs.types import NAME_MAX, Attributes, Extent, Version
+from cloudfs.types import NAME_MAX, TIME_MAX_NS, Attributes, Extent, Version, kept_time
+
+_SIZE_MAX = (1 << 63) - 1
+"""Of a file, in bytes: more than `off_t` counts there cannot be."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -63,6 +66,10 @@ class Entry:
     mtime_ns: int
     attributes: Attributes | None = None
     identity: str = ""
+
+    def __post_init__(self) -> None:
+        if not -TIME_MAX_NS <= self.mtime_ns <= TIME_MAX_NS:
+            object.__setattr__(self, "mtime_ns", kept_time(self.mtime_ns))
 
 
 @dataclass(frozen=True, slots=True)
@@ -364,6 +371,8 @@ class Store(Protocol):
     async def move(self, source: Location, target: Location, *, replaces: Version | None = None) -> Entry:
         """Give an object another name, directory, or both; returns its entry there, with the attributes it had.
 
+        A file keeps its version: it says what the bytes are, and not where. (The caller records the version that it
+        knew, whatever is returned: if others changed the file at the same moment, it has not seen their bytes.)
         Something at ``target`` is replaced if it is a file of version ``replaces``, and else `VersionMismatch`.
         Directories only with `Capabilities.directory_move`, and never onto anything. `NotFound` if ``source`` is
         gone, unless ``target`` is what it would have become.
@@ -385,7 +394,8 @@ class Store(Protocol):
     async def link(self, source: Location, target: Location, *, replaces: Version | None = None) -> Entry:
         """Make ``target`` another name of the object at ``source``; `Capabilities.hard_links` only.
 
-        A ``target`` that is that object already is success.
+        A ``target`` that is that object already is success. The version is the same under both names, and the one it
+        was before, as with `move`.
         """
         ...
 
@@ -416,3 +426,8 @@ class Store(Protocol):
 def valid_name(name: bytes) -> bool:
     """Whether it may become a name in the mount: not empty, ``.`` or ``..``, without ``/`` and NUL, not too long."""
     return name not in (b"", b".", b"..") and b"/" not in name and b"\0" not in name and len(name) <= NAME_MAX
+
+
+def is_possible(entry: Entry) -> bool:
+    """Whether there can be such a file in the mount."""
+    return valid_name(entry.name) and 0 <= entry.size <= _SIZE_MAX

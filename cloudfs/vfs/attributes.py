@@ -9,6 +9,7 @@ from dataclasses import dataclass
 from cloudfs.catalog.catalog import Catalog
 from cloudfs.catalog.nodes import Node
 from cloudfs.errors import InvalidArgument, NoAttribute, NoSpace, NotPermitted, NotSupported, StoreReadOnly, Unsupported
+from cloudfs.types import kept_time
 from cloudfs.vfs.clock import now_ns
 from cloudfs.writeback.health import Health
 
@@ -47,7 +48,7 @@ class AttributeChanges:
         self._refuse_read_only()
         node = self._catalog.nodes.get(ino)
         now = now_ns()
-        ctime = now if change.ctime_ns is None else change.ctime_ns
+        ctime = now if change.ctime_ns is None else kept_time(change.ctime_ns)
         changed = self._apply(node, change)
         node.ctime_ns = ctime
         if not changed:
@@ -71,9 +72,9 @@ class AttributeChanges:
         if change.uid is not None or change.gid is not None:
             self._chown(node, change)
         if change.atime_ns is not None:
-            node.atime_ns = change.atime_ns
+            node.atime_ns = kept_time(change.atime_ns)
         if change.mtime_ns is not None:
-            node.mtime_ns = change.mtime_ns
+            node.mtime_ns = kept_time(change.mtime_ns)
         return before != (node.mode, node.uid, node.gid, node.mtime_ns, node.atime_ns)
 
     def _chown(self, node: Node, change: Change) -> None:
@@ -114,6 +115,8 @@ class AttributeChanges:
         self._refuse_read_only()
         if not name.startswith(_USER):
             raise Unsupported("only user.* attributes are kept")
+        if name == _USER:
+            raise InvalidArgument("the attribute has no name")
         if name.startswith(_OURS):
             raise NotPermitted("these attributes are what the mount says")
         if len(name) > _XATTR_NAME_MAX:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from dataclasses import dataclass
 
 from cloudfs.catalog.catalog import Catalog
@@ -63,13 +64,20 @@ class FileSystem:
         """chmod, chown, utimensat and truncate, in any combination the kernel likes."""
         if size is not None:
             await self.files.prepare_truncate(ino, size)
+            differs = self.node(ino).size != size
             self.files.truncate(ino, size)
             if not privileged:
                 self.attributes.drop_setid(ino)
-            if change.mtime_ns is None:
+            if differs and change.mtime_ns is None:  # if not, the kernel goes on showing the time that it knows
                 now = now_ns()
                 change = Change(change.mode, change.uid, change.gid, change.atime_ns, now, now)
         return self.attributes.change(ino, change)
+
+    def open(self, ino: int, flags: int, *, privileged: bool) -> int:
+        """A handle for a regular file. The kernel leaves all of ``O_TRUNC`` to us."""
+        if flags & os.O_TRUNC and not privileged:
+            self.attributes.drop_setid(ino)
+        return self.files.open(ino, flags)
 
     def forget(self, ino: int) -> None:
         """The kernel does not remember this inode any more."""

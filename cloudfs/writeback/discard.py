@@ -13,7 +13,7 @@ from cloudfs.catalog.links import Link
 from cloudfs.catalog.merging import Merging, Stale
 from cloudfs.errors import NotFound, UsageError
 from cloudfs.stores.base import Entry, Store
-from cloudfs.types import Inode, LinkId, ROOT
+from cloudfs.types import ROOT, Inode, LinkId
 from cloudfs.writeback.staging import Staging
 
 
@@ -188,7 +188,8 @@ class Discard:
 
 
 def _actual(row: Link) -> tuple[object, ...]:
-    return row.at_parent, row.at_name, row.version
+    """What the uploader changes when it gets somewhere with a name."""
+    return row.at_parent, row.at_name, row.version, row.at_attrs
 
 
 def _path(path: bytes) -> str:

@@ -33,7 +33,7 @@ class FactFinder:
             parent=parent,
             below=self._below(link) if node.is_directory and link.stored and not link.in_place else None,
             occupant=occupant,
-            twin=None if node.is_directory or link.doomed else self._twin(link, node.content),
+            twin=None if node.is_directory or link.doomed else links.holder(link.ino, node.content, link.id),
             inside=inside,
             heir=self._heir(link) if link.doomed else None,
             occupant_heir=self._heir(occupant) if occupant is not None and occupant.doomed else None,
@@ -85,13 +85,5 @@ class FactFinder:
         needed = node.content if staged is None else staged.base
         if node.is_directory or node.nlink == 0 or doomed.at_content != needed:
             return None
-        others = [link for link in self._catalog.links.of_inode(doomed.ino) if not link.doomed]
-        if any(link.stored and link.at_content == needed for link in others):
-            return None
-        return others[0] if others else None
-
-    def _twin(self, link: Link, content: int) -> Link | None:
-        for other in self._catalog.links.of_inode(link.ino):
-            if other.id != link.id and other.stored and other.at_content == content:
-                return other
-        return None
+        other = self._catalog.links.wanted_name(doomed.ino, needed)
+        return other if other is None or not other.stored or other.at_content != needed else None

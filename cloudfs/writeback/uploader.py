@@ -297,12 +297,15 @@ class Uploader:
         return None if holder == link.id else holder
 
     def _doubted_beside(self, link: Link) -> LinkId | None:
-        """Another name of the file, of which nobody knows what its object holds: that may be needed for this one."""
+        """Another name of the file, of which nobody knows what its object holds, if that may be needed for this one."""
         doubts = self._catalog.doubts
         if not doubts or doubts.get(link.id) is not None:
             return None
-        names = (each.id for each in self._catalog.links.of_inode(link.ino))
-        return next((name for name in names if doubts.get(name) is not None), None)
+        if not link.doomed:
+            holder = self._catalog.links.holder(link.ino, self._catalog.nodes.get(link.ino).content, link.id)
+            if holder is not None and doubts.get(holder.id) is None:
+                return None
+        return doubts.beside(link.ino, link.id)
 
     def _plan(self, link: Link) -> Action:
         facts = self._facts.find(link)

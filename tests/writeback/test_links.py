@@ -6,10 +6,13 @@ from pathlib import Path
 
 import pytest
 
+from cloudfs.catalog.links import Link
 from cloudfs.stores.base import Capabilities
 from cloudfs.stores.memory.store import EVERYTHING, MemoryStore
 from cloudfs.stores.memory.tree import MemoryTree
 from cloudfs.stores.sparse import ALGORITHM
+from cloudfs.writeback.facts import FactFinder
+from cloudfs.writeback.plan import Facts
 from tests.writeback.rig import Rig, mounted
 from tests.writeback.views import mount_view
 
@@ -28,6 +31,22 @@ async def test_three_names_made_at_once_are_one_upload(rig: Rig, store: MemorySt
     await rig.link(b"a", b"c")
     await rig.drain()
     assert {method: store.calls[method] for method in ("put", "link", "copy") if store.calls[method]} == calls
+
+
+async def test_the_work_for_each_of_very_many_names_is_the_same(rig: Rig, monkeypatch: pytest.MonkeyPatch) -> None:
+    found, find = 0, FactFinder.find
+
+    def counting(facts: FactFinder, link: Link) -> Facts:
+        nonlocal found
+        found += 1
+        return find(facts, link)
+
+    monkeypatch.setattr(FactFinder, "find", counting)
+    await rig.create(b"a", b"content")
+    for number in range(300):
+        await rig.link(b"a", b"%d" % number)
+    await rig.drain()
+    assert found < 20 * 300
 
 
 @pytest.mark.parametrize("can", [EVERYTHING, COPIES, PLAIN], ids=["links", "copies", "neither"])

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import stat
 
 import pytest
@@ -103,6 +104,16 @@ def test_a_truncation_by_somebody_else_clears_set_id_bits(root: Identity, alice:
     root.create("f", 0o777, b"content")
     root.chmod("f", 0o6777)
     assert alice.outcome("truncate", "f", 3) == "OK"
+    assert mode(root, "f") == 0o777
+
+
+@pytest.mark.parametrize("content", [b"", b"content"])
+def test_opening_with_truncation_by_somebody_else_clears_set_id_bits(
+    root: Identity, alice: Identity, content: bytes
+) -> None:
+    root.create("f", 0o777, content)
+    root.chmod("f", 0o6777)
+    alice.open("f", os.O_WRONLY | os.O_TRUNC)
     assert mode(root, "f") == 0o777
 
 

@@ -40,6 +40,17 @@ def test_any_time_to_the_nanosecond(root: Identity, kind: str, atime: tuple[int,
     assert root.lstat("f").st_ctime_ns >= before
 
 
+@pytest.mark.parametrize("seconds", [2**33, 15_032_385_535])
+def test_a_time_that_is_too_far_away_is_the_last_there_is(root: Identity, seconds: int) -> None:
+    fd = root.open("f", os.O_CREAT | os.O_WRONLY, 0o644)
+    root.write(fd, b"content")
+    assert root.outcome("utimensat", "f", (seconds, 0), (seconds, 0)) == "OK"
+    assert root.outcome("fsync", fd) == "OK"
+    assert root.outcome("close", fd) == "OK"
+    assert root.stat("f").st_mtime_ns >= min(seconds * 10**9, 2**63 - 1)
+    assert root.content("f") == b"content"
+
+
 def test_ctime_moves_and_parents_do_not(root: Identity) -> None:
     root.create("f")
     outcome, own, parent = root.effect("utimensat", "f", (1, 0), (2, 0), on=["f", "."])
