@@ -79,6 +79,10 @@ class TooLarge(StoreError):
     """More bytes than the store takes in one file; ``EFBIG`` to an application."""
 
 
+class LocalFailure(CloudfsError):
+    """This machine could not do its part of storing something: its disk is full or broken, or we are. Tried again."""
+
+
 # --- what the file system says to an application ----------------------------------------------------------------
 
 

@@ -120,14 +120,16 @@ class Merging:
         if node.is_directory:
             for inside in catalog.links.stored_in(link.ino):
                 stale += self.vanished(inside, since)
+        has_new_names = node.is_directory and not catalog.links.is_empty(link.ino)
+        if node.is_directory and catalog.links.holds_objects(link.ino) and not (certain and has_new_names):
+            return stale  # what is inside may be on its way out, by a call that is not answered: the next listing knows
         keep = link.doomed or catalog.stagings.exists(link.ino) or not (link.in_place or node.is_directory)
-        if keep or (node.is_directory and not catalog.links.is_empty(link.ino)):
+        if keep or has_new_names:
             catalog.links.absent(link.id)
             if not link.doomed:
                 catalog.links.touch(link.ino, time.time_ns())
             catalog.reap(link.ino)
-        elif not (node.is_directory and catalog.links.holds_objects(link.ino)):
-            # What is inside may be on its way out, by a call that is not answered: then this is for the next listing.
+        else:
             assert link.parent is not None and link.name is not None
             stale.append(Stale(link.parent, link.name))
             self._unname(link, node)

@@ -7,6 +7,7 @@ import time
 from enum import StrEnum
 
 from cloudfs.errors import QuotaExceeded, SignInRequired, StoreError, StoreReadOnly, Unavailable
+from cloudfs.writeback.backoff import PARKED
 
 _log = logging.getLogger(__name__)
 
@@ -31,6 +32,8 @@ _STATE_OF = (
 
 
 _AWAY = (State.OFFLINE, State.THROTTLED, State.SIGN_IN_REQUIRED)
+_READ_ONLY_NS = int((PARKED + 60) * 1e9)
+"""A store that could not be written to is asked again for what is parked. If nothing is, the next change asks it."""
 
 
 class Health:
@@ -40,11 +43,22 @@ class Health:
     """
 
     def __init__(self, *, read_only: bool) -> None:
-        self.state = State.READ_ONLY if read_only else State.ONLINE
+        self._state = State.READ_ONLY if read_only else State.ONLINE
+        self._refused_ns = 0
         self.since = time.time()
         self.reason = ""
         self.until: float | None = None
         self._read_only_for_good = read_only
+
+    @property
+    def state(self) -> State:
+        """As of now: that the store is read-only is believed for a quarter of an hour after it last said so."""
+        if self._state is State.READ_ONLY and not self._read_only_for_good and self._has_expired():
+            self._become(State.ONLINE, "")
+        return self._state
+
+    def _has_expired(self) -> bool:
+        return time.monotonic_ns() - self._refused_ns > _READ_ONLY_NS
 
     @property
     def read_only(self) -> bool:
@@ -68,6 +82,8 @@ class Health:
 
     def failed(self, error: StoreError) -> None:
         wish = error.retry_after if isinstance(error, Unavailable) else None
+        if isinstance(error, StoreReadOnly):
+            self._refused_ns = time.monotonic_ns()
         for kind, state in _STATE_OF:
             if isinstance(error, kind) and not self._read_only_for_good:
                 if state is State.OFFLINE and wish is not None:
@@ -77,9 +93,9 @@ class Health:
                 return
 
     def _become(self, state: State, reason: str, until: float | None = None) -> None:
-        if state is not self.state:
+        if state is not self._state:
             self.since = time.time()
             _log.warning("the store is %s%s", state, f": {reason}" if reason else "")
-        self.state = state
+        self._state = state
         self.reason = reason
         self.until = until

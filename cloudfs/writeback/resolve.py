@@ -15,7 +15,7 @@ from cloudfs.catalog.catalog import Catalog
 from cloudfs.catalog.doubts import Doubt
 from cloudfs.catalog.links import Link
 from cloudfs.catalog.merging import Merging, Stale
-from cloudfs.errors import BrokenAnswer, DirectoryNotEmpty, Incomplete, NotFound, VersionMismatch
+from cloudfs.errors import BrokenAnswer, Incomplete, NotFound, VersionMismatch
 from cloudfs.stores.base import Entry, Location, Store
 from cloudfs.types import ROOT, Inode
 from cloudfs.writeback.conflict import conflict_name
@@ -134,7 +134,7 @@ class Resolver:
             is_ours_alone = each.id == link.id or not links.is_claimed(each.id, links.tick)
             if each.stored and is_ours_alone and not self._catalog.nodes.get(each.ino).is_directory:
                 there = await self._find(links.location(each))
-                if there is None or there.version != each.version:
+                if there is None or (there.name, there.version) != (each.at_name, each.version):
                     await self._look_again(each)
                     return
         raise BrokenAnswer("the store has something else than it had a moment ago")
@@ -157,18 +157,15 @@ class Resolver:
                 self._record.gone(action.replaces)
 
     def _keep_both(self, link: Link, action: Action, theirs: Entry) -> None:
-        """Theirs keeps the name, ours gets another one (`cloudfs.writeback.conflict`) unless it has one already."""
+        """Theirs keeps the name, ours gets another one unless it has one already."""
         parent, name = link.parent, link.name
         assert parent is not None and name is not None
-        now = time.time_ns()
         with self._catalog:
             if action.replaces is not None:
                 self._record.gone(action.replaces)
             current = self._now(link)
             if current is not None and (current.parent, current.name) == (parent, name):
-                ours = self._free_name(parent, name, now)
-                self._catalog.links.move(link.id, parent, ours, now)
-                self._stale(Stale(parent, ours))
+                self._rename(link, parent, name)
             self._arrive(parent, theirs, link.id)
 
     def _now(self, link: Link) -> Link | None:
@@ -214,17 +211,21 @@ class Resolver:
     async def not_empty(self, link: Link) -> None:
         """Somebody put something into a directory that we were to delete: it comes back, with what is theirs."""
         theirs = await self._store.stat(self._catalog.links.location(link))
-        if link.at_parent is None:
-            raise DirectoryNotEmpty("the store has entries there that were made elsewhere")
-        now = time.time_ns()
+        directory = link.at_parent
+        assert directory is not None
         with self._catalog:
-            ours = self._catalog.links.find(link.at_parent, theirs.name)
+            ours = self._catalog.links.find(directory, theirs.name)
             if ours is not None:
-                name = self._free_name(link.at_parent, theirs.name, now)
-                self._catalog.links.move(ours.id, link.at_parent, name, now)
-                self._stale(Stale(link.at_parent, name))
+                self._rename(ours, directory, theirs.name)
             self._drop(link)
-            self._arrive(link.at_parent, theirs)
+            self._arrive(directory, theirs)
+
+    def _rename(self, link: Link, parent: Inode, name: bytes) -> None:
+        """Theirs has the name, in this directory: ours gets another one (`cloudfs.writeback.conflict`)."""
+        now = time.time_ns()
+        ours = self._free_name(parent, name, now)
+        self._catalog.links.move(link.id, parent, ours, now)
+        self._stale(Stale(parent, ours))
 
     def _drop(self, link: Link) -> None:
         """The row as it is now, and with it a name that was not doomed."""
@@ -276,7 +277,10 @@ class Resolver:
         return await self._find(self._catalog.links.location(link)) is None
 
     def _vanished(self, link: Link) -> None:
+        current = self._now(link)
+        if current is None:
+            return
         with self._catalog:
-            stale = self._merging.vanished(link, certain=True)
+            stale = self._merging.vanished(current, certain=True)
         for each in stale:
             self._stale(each)

@@ -54,7 +54,7 @@ class Staged:
         self.writing = row.writing
         self.damaged = row.damaged
         self.safety = row.safety
-        self._rewritten = Extents()
+        self._rewritten = Extents()  # since a power cut lost what it held
         self.changed_since_sync = True
         self.unsynced = True
         self.gone = False

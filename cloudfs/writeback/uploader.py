@@ -18,10 +18,12 @@ import trio
 from cloudfs.catalog.catalog import Catalog
 from cloudfs.catalog.links import Link
 from cloudfs.errors import (
+    DISK_ERRORS,
     AccessDenied,
     BrokenAnswer,
     CloudfsError,
     Incomplete,
+    LocalFailure,
     NameRefused,
     QuotaExceeded,
     SignInRequired,
@@ -204,8 +206,11 @@ class Uploader:
             outcome = await self._try_step(link_id)
             if outcome is Outcome.RESTS:
                 self._postpone_those_behind(link_id)
+        except DISK_ERRORS as error:
+            _log.warning("the catalogue cannot be written; it will be tried again: %s", error)
+            await trio.sleep(_BROKEN_SECONDS)
         except Exception:
-            _log.exception("the catalogue cannot be written; it will be tried again")
+            _log.exception("unexpected failure of the uploader; it will be tried again")
             await trio.sleep(_BROKEN_SECONDS)
         finally:
             self._active.discard(link_id)
@@ -222,9 +227,11 @@ class Uploader:
             return Outcome.RESTS
         except CloudfsError as error:
             self._failed(link_id, error)
+        except DISK_ERRORS as error:
+            self._failed(link_id, LocalFailure(f"the disk of this machine: {error}"))
         except Exception as error:
             _log.exception("unexpected failure while storing; it will be tried again")
-            self._failed(link_id, Unavailable(f"internal error: {error!r}"))
+            self._failed(link_id, LocalFailure(f"internal error: {error!r}"))
         return Outcome.TRIED
 
     async def _step(self, link_id: LinkId) -> Outcome:

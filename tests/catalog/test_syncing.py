@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import sqlite3
 from collections.abc import Callable
 
 import pytest
@@ -74,3 +75,33 @@ async def test_what_the_disk_refused_is_destroyed_later(
     assert not destroyed
     await catalog.database.synced()
     assert destroyed
+
+
+@pytest.mark.parametrize(
+    ("method", "error"), [("sync", OSError("the disk is broken")), ("settle", sqlite3.OperationalError("disk is full"))]
+)
+async def test_who_destroys_in_the_background_tries_again(
+    catalog: Catalog,
+    maker: Maker,
+    nursery: trio.Nursery,
+    monkeypatch: pytest.MonkeyPatch,
+    method: str,
+    error: Exception,
+) -> None:
+    refusals = [error]
+    really: Callable[[Database], None] = getattr(Database, method)
+
+    def later(database: Database) -> None:
+        if refusals:
+            raise refusals.pop()
+        really(database)
+
+    destroyed = trio.Event()
+    with catalog:
+        maker.new(b"a")
+        catalog.database.once_synced(destroyed.set)
+    monkeypatch.setattr(Database, method, later)
+    nursery.start_soon(catalog.database.sync_forever)
+    with trio.fail_after(10):
+        await destroyed.wait()
+    assert refusals == []

@@ -9,12 +9,14 @@ from pathlib import Path
 import pytest
 import trio
 
+from cloudfs.catalog.recent import LAG
 from cloudfs.stores.base import Capabilities
 from cloudfs.stores.faults import Hold, Refuse, Weather
 from cloudfs.stores.memory.feed import MemoryFeed
 from cloudfs.stores.memory.store import EVERYTHING, MemoryStore
 from cloudfs.stores.memory.tree import MemoryTree, Name
 from cloudfs.types import ROOT
+from cloudfs.vfs.attributes import Change as AttributeChange
 from tests.vfs.planting import directory, plant, uproot
 from tests.writeback.full_disk import FullDisk
 from tests.writeback.rig import Rig, mounted
@@ -85,8 +87,7 @@ async def test_what_others_make(knowing: Rig, tree: MemoryTree, store: MemorySto
 
 async def test_what_others_change_gets_a_new_inode(knowing: Rig, tree: MemoryTree, store: MemoryStore) -> None:
     before = (await knowing.resolve(b"a/one")).ino
-    node = directory(tree, b"a").children[b"one"]
-    tree.rewrite(node, node.attributes, plant(MemoryTree(), b"x", b"theirs").content)
+    rewrite(tree, b"a/one", b"theirs")
     await poll(store)
     assert (await knowing.resolve(b"a/one")).ino != before
     assert await knowing.read(b"a/one") == b"theirs"
@@ -145,9 +146,174 @@ async def test_what_is_moved_into_a_new_directory(knowing: Rig, tree: MemoryTree
     assert await knowing.names(b"new") == [b"one"]
 
 
+def rewrite(tree: MemoryTree, path: bytes, data: bytes) -> None:
+    """As another client does."""
+    above, _, name = path.rpartition(b"/")
+    node = directory(tree, above).children[name]
+    tree.rewrite(node, node.attributes, plant(MemoryTree(), b"x", data).content)
+
+
+async def shown(rig: Rig, path: bytes) -> dict[bytes, bytes]:
+    """What a program sees that lists a directory and reads what is in it."""
+    await rig.directories.opened((await rig.resolve(path)).ino)
+    return {name: await rig.read(b"%b/%b" % (path, name)) for name in await rig.names(path)}
+
+
+def held(tree: MemoryTree, path: bytes) -> dict[bytes, bytes]:
+    """What the store has in a directory."""
+    return {name: node.content.read(0, node.content.size) for name, node in directory(tree, path).children.items()}
+
+
+async def test_what_is_moved_over_another_whose_name_is_new_again(
+    knowing: Rig, tree: MemoryTree, store: MemoryStore
+) -> None:
+    """As programs do that keep a backup, told in the wrong order."""
+    inode = (await knowing.resolve(b"a/one")).ino
+    move(tree, b"a/one", b"a/two")
+    plant(tree, b"a/one", b"new")
+    tree.touch(directory(tree, b"a").children[b"two"])
+    await poll(store)
+    assert await shown(knowing, b"a") == {b"one": b"new", b"two": b"a/one"}
+    assert (await knowing.resolve(b"a/two")).ino == inode
+
+
+@pytest.fixture
+async def displaced(knowing: Rig, tree: MemoryTree) -> Rig:
+    """Others moved a file to a name that is ours already, and another one to its old name."""
+    knowing.plan.add("put", Refuse(), times=1000)
+    await knowing.create(b"a/three", b"ours")
+    move(tree, b"a/one", b"a/three")
+    plant(tree, b"a/one", b"new")
+    tree.touch(directory(tree, b"a").children[b"three"])
+    await knowing.directories._changes.ask()  # type: ignore[union-attr]
+    return knowing
+
+
+async def test_what_has_no_place_for_a_moment_stays_readable(displaced: Rig) -> None:
+    assert await displaced.names(b"a") == [b"one", b"one (moved 1)", b"three", b"two"]
+    assert await displaced.read(b"a/one (moved 1)") == b"a/one"
+    assert await displaced.read(b"a/three") == b"ours"
+
+
+async def test_what_has_no_place_for_a_moment_gets_it_from_the_next_listing(displaced: Rig, tree: MemoryTree) -> None:
+    await shown(displaced, b"a")
+    displaced.plan.clear()
+    await displaced.drain()
+    found = await shown(displaced, b"a")
+    assert found == held(tree, b"a")
+    assert (found.pop(b"one"), found.pop(b"two"), found.pop(b"three")) == (b"new", b"a/two", b"a/one")
+    ((name, data),) = found.items()
+    assert name.startswith(b"three (conflict ")
+    assert data == b"ours"
+
+
+async def test_what_has_no_place_for_a_moment_is_not_renamed_at_the_store(displaced: Rig, tree: MemoryTree) -> None:
+    await displaced.change(b"a/one (moved 1)", AttributeChange(mode=0o600))
+    displaced.plan.clear()
+    await displaced.drain()
+    stored = directory(tree, b"a").children
+    assert not [name for name in stored if b"moved" in name]
+    assert stored[b"three"].attributes.mode & 0o777 == 0o600
+
+
+async def test_what_has_no_place_for_a_moment_is_written_to(displaced: Rig, tree: MemoryTree) -> None:
+    """Nothing of it is lost, whatever it is called, and everything else is as it was."""
+    await displaced.write(b"a/one (moved 1)", b"ours too!")
+    displaced.plan.clear()
+    await displaced.drain()
+    found = await shown(displaced, b"a")
+    assert sorted(found.values()) == [b"a/one", b"a/two", b"new", b"ours", b"ours too!"]
+    assert found == held(tree, b"a")
+
+
+@pytest.mark.parametrize(("long", "kept"), [(b"x" * 255, 215), ("\N{EURO SIGN}".encode() * 85, 213)])
+async def test_a_name_for_what_has_no_place_is_a_name_that_is_free(
+    tmp_path: Path, tree: MemoryTree, store: MemoryStore, long: bytes, kept: int
+) -> None:
+    first, second = long[:kept] + b" (moved 1)", long[:kept] + b" (moved 2)"
+    for name in (long, first):
+        plant(tree, b"a/" + name, name)
+    async with mounted(tmp_path, store, cache_time=4 * POLL) as rig:
+        await trio.sleep(1)
+        await everything(rig)
+        await trio.sleep(POLL)
+        rig.plan.add("put", Refuse(), times=1000)
+        await rig.create(b"a/two", b"ours")
+        move(tree, b"a/" + long, b"a/two")
+        plant(tree, b"a/" + long, b"new")
+        tree.touch(directory(tree, b"a").children[b"two"])
+        await rig.directories._changes.ask()  # type: ignore[union-attr]
+        assert set(await rig.names(b"a")) == {long, first, second, b"two"}
+        assert await rig.read(b"a/" + second) == long
+
+
+@pytest.mark.parametrize("moved", [False, True])
+async def test_what_others_put_into_a_directory_that_was_removed_here(
+    knowing: Rig, tree: MemoryTree, *, moved: bool
+) -> None:
+    await knowing.unlink(b"b/c/four")
+    await knowing.drain()
+    await trio.sleep(400)
+    await knowing.rmdir(b"b/c")
+    if moved:
+        move(tree, b"a/one", b"b/c/theirs")
+    else:
+        plant(tree, b"b/c/theirs")
+    await knowing.directories._changes.ask()  # type: ignore[union-attr]
+    await knowing.drain()
+    assert b"b/c/theirs" in await everything(knowing)
+    assert (b"a/one" in await everything(knowing)) != moved
+
+
+@pytest.mark.parametrize("deleted", [True, False])
+async def test_what_others_do_to_a_file_that_we_are_just_changing(
+    knowing: Rig, tree: MemoryTree, *, deleted: bool
+) -> None:
+    """The feed tells it once."""
+    hold = Hold(answered=True)
+    knowing.plan.add("set_attributes", hold)
+    await knowing.change(b"a/one", AttributeChange(mode=0o600))
+    knowing.hasten()
+    await hold.reached.wait()
+    if deleted:
+        uproot(tree, b"a/one")
+    else:
+        rewrite(tree, b"a/one", b"theirs")
+    await knowing.directories._changes.ask()  # type: ignore[union-attr]
+    hold.gate.set()
+    await knowing.drain()
+    await trio.sleep(LAG)
+    theirs = {} if deleted else {b"one": b"theirs"}
+    assert await shown(knowing, b"a") == {**theirs, b"two": b"a/two"}
+
+
+async def test_a_directory_that_is_moved_out_of_sight_while_we_work_in_it(
+    knowing: Rig, tree: MemoryTree, store: MemoryStore
+) -> None:
+    """The feed tells it once, and too early."""
+    await knowing.read(b"b/c/four")
+    hold = Hold(then=Refuse())
+    knowing.plan.add("move", hold)
+    await knowing.rename(b"b/c/four", b"four")
+    knowing.hasten()
+    await hold.reached.wait()
+    uproot(tree, b"b/c/four")
+    directory(tree, b"elsewhere")
+    move(tree, b"b", b"elsewhere/b")
+    uproot(tree, b"elsewhere")  # which is not mounted
+    await knowing.directories._changes.ask()  # type: ignore[union-attr]
+    hold.gate.set()
+    await knowing.drain()
+    await trio.sleep(LAG)
+    await knowing.directories.opened(ROOT)
+    await knowing.drain()
+    assert await everything(knowing) == [b"a", b"a/one", b"a/two", b"four"]
+    assert list(tree.root.children) == [b"a", b"four"]
+    assert await knowing.read(b"four") == b"b/c/four"
+
+
 async def test_a_file_we_changed_meanwhile_keeps_both(knowing: Rig, tree: MemoryTree, store: MemoryStore) -> None:
-    node = directory(tree, b"a").children[b"one"]
-    tree.rewrite(node, node.attributes, plant(MemoryTree(), b"x", b"theirs").content)
+    rewrite(tree, b"a/one", b"theirs")
     await knowing.write(b"a/one", b"our own")
     await trio.sleep(POLL + 1)
     await knowing.drain()

@@ -3,7 +3,11 @@
 from __future__ import annotations
 
 import os
+import shutil
+import sqlite3
+import tempfile
 from collections.abc import AsyncIterator, Callable
+from contextlib import closing
 from pathlib import Path
 from typing import Any
 
@@ -11,8 +15,9 @@ import pytest
 import trio
 
 from cloudfs.catalog.database import Database
-from cloudfs.stores.base import Capabilities
+from cloudfs.stores.base import Capabilities, Piece
 from cloudfs.stores.faults import LoseAnswer
+from cloudfs.stores.memory.pieces import MemoryPieces
 from cloudfs.stores.memory.store import MemoryStore
 from cloudfs.stores.memory.tree import MemoryTree
 from cloudfs.stores.sparse import ALGORITHM
@@ -173,3 +178,49 @@ async def test_a_full_disk_does_not_end_who_makes_room(
     disk.full = False
     await punched(rig, tree, 3)
     rig.files.release(handle)
+
+
+def on_the_disk(home: Path, question: str) -> list[Any]:
+    """What the catalogue would answer after a power cut: what was not committed is not in it."""
+    with tempfile.TemporaryDirectory() as directory:
+        for name in ("catalog.db", "catalog.db-wal"):
+            shutil.copy(home / "state" / name, directory)
+        with closing(sqlite3.connect(Path(directory) / "catalog.db")) as connection:
+            return connection.execute(question).fetchall()
+
+
+async def test_no_space_is_given_back_before_the_disk_knows_that_the_store_has_the_bytes(
+    rig: Rig, tree: MemoryTree, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    known: list[Any] = []
+    punch = Staged.punch
+
+    def look(staged: Staged, start: int, stop: int) -> None:
+        known.append(on_the_disk(tmp_path, f"SELECT punched FROM pieces WHERE start = {start}"))
+        punch(staged, start, stop)
+
+    monkeypatch.setattr(Staged, "punch", look)
+    handle = await opened(rig, b"a", 3)
+    await punched(rig, tree, 3)
+    rig.files.release(handle)
+    assert known == [[(1,)]] * 3
+
+
+async def test_no_piece_is_dropped_before_the_disk_knows_that_it_is_not_needed(
+    rig: Rig, tree: MemoryTree, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    known: list[Any] = []
+    drop = MemoryPieces.drop
+
+    async def look(pieces: MemoryPieces, piece: Piece) -> None:
+        known.append(on_the_disk(tmp_path, f"SELECT ino FROM pieces WHERE token = '{piece.token}'"))
+        await drop(pieces, piece)
+
+    monkeypatch.setattr(MemoryPieces, "drop", look)
+    handle = await opened(rig, b"a", 3)
+    await trio.sleep(2)
+    assert len(tree.pieces) == 3
+    await rig.write_handle(handle, 10, b"other")
+    await trio.sleep(5)
+    rig.files.release(handle)
+    assert known == [[(None,)]]

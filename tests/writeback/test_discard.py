@@ -6,6 +6,7 @@ import contextlib
 import os
 import tempfile
 from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
 from pathlib import Path
 
 import pytest
@@ -185,6 +186,78 @@ async def test_what_is_being_sent_is_left(rig: Rig) -> None:
         await discard(rig, b"a")
     hold.gate.set()
     await rig.drain()
+
+
+@asynccontextmanager
+async def giving_up(rig: Rig, refusal: str) -> AsyncIterator[None]:
+    """The block happens after the store has said what it has; then nothing is given up, for that reason."""
+    hold = Hold(answered=True)
+    rig.plan.add("stat", hold)
+
+    async def give_up() -> None:
+        with pytest.raises(UsageError, match=refusal):
+            await discard(rig)
+
+    async with trio.open_nursery() as nursery:
+        nursery.start_soon(give_up)
+        await hold.reached.wait()
+        yield
+        hold.gate.set()
+
+
+async def test_what_is_stored_and_written_again_meanwhile_is_left(rig: Rig, tree: MemoryTree) -> None:
+    await rig.create(b"a", b"old")
+    await rig.drain()
+    await rig.write(b"a", b"newer")
+    async with giving_up(rig, "was stored meanwhile"):
+        await rig.drain()
+        await rig.write(b"a", b"newest")
+    await rig.drain()
+    assert await rig.read(b"a") == b"newest"
+    await same_as_store(rig, tree)
+
+
+async def test_what_is_written_again_meanwhile_is_left(quiet: Rig) -> None:
+    await quiet.write(b"g", b"ours")
+    async with giving_up(quiet, "was written to meanwhile"):
+        await quiet.write(b"g", b"newer")
+    assert await quiet.read(b"g") == b"newer"
+
+
+async def test_attributes_that_are_stored_and_changed_again_meanwhile_are_left(rig: Rig) -> None:
+    await rig.create(b"a", b"bytes")
+    await rig.drain()
+    await rig.change(b"a", Change(mode=0o600))
+    async with giving_up(rig, "was stored meanwhile"):
+        await rig.drain()
+        await rig.change(b"a", Change(mode=0o400))
+    assert (await rig.resolve(b"a")).mode & 0o777 == 0o400
+
+
+async def test_who_waited_for_what_was_given_up_is_stored_when_it_changes_again(
+    tmp_path: Path, store: MemoryStore
+) -> None:
+    """A directory is to be deleted once the file in it has moved away; both are given up, and then it changes."""
+    async with mounted(tmp_path, store, cache_time=600.0, uploads=1) as rig:
+        await rig.mkdir(b"d")
+        await rig.create(b"d/f", b"stored")
+        await rig.drain()
+        hold = Hold()
+        rig.plan.add("put", hold)
+        await rig.rename(b"d/f", b"f")
+        await rig.rmdir(b"d")
+        await rig.create(b"z", b"another")
+        rows = {row.at_name or row.name: row.id for row in rig.pending()}
+        for due, name in enumerate((b"d", b"z", b"f"), 1):
+            rig.catalog.pending.defer(rows[name], due)
+        rig.uploader.hurry()
+        await hold.reached.wait()
+        assert await discarder(rig).discard([rows[b"f"], rows[b"d"]]) == 2
+        hold.gate.set()
+        await rig.drain()
+        assert await rig.read(b"d/f") == b"stored"
+        await rig.change(b"d", Change(mode=0o700))
+        await rig.drain()
 
 
 @pytest.mark.parametrize("can", [EVERYTHING, PLAIN], ids=["everything", "plain"])

@@ -111,6 +111,30 @@ async def test_writing_it_again_heals_it(rig: Rig, tree: MemoryTree, durability:
     assert rig.catalog.pending.parked(10) == []
 
 
+async def test_writing_a_part_of_it_again_does_not(rig: Rig, tree: MemoryTree, durability: Durability) -> None:
+    await staged(rig, b"log", b"first line\n")
+    durability.started("second")
+    await stored(rig, tree)
+    with pytest.raises(OSError, match="power was cut"):
+        await rig.write(b"log", b"second line\n", 11)
+    assert await stored(rig, tree) == set()
+    ((_link, reason),) = rig.catalog.pending.parked(10)
+    assert "power was cut" in reason
+
+
+async def test_writing_all_of_it_again_part_by_part_heals_it(
+    rig: Rig, tree: MemoryTree, durability: Durability
+) -> None:
+    await staged(rig, b"log", b"first line\n")
+    durability.started("second")
+    handle = rig.files.open(await rig.regular(b"log"), os.O_RDWR)
+    await rig.write_handle(handle, 6, b"line, and more\n")
+    await rig.write_handle(handle, 0, b"second ")
+    rig.files.release(handle)
+    assert await stored(rig, tree) == {b"log"}
+    assert await rig.read(b"log") == b"second ine, and more\n"
+
+
 async def test_a_staged_file_that_is_missing_can_be_removed_and_written_again(rig: Rig, tree: MemoryTree) -> None:
     for name in (b"a", b"b", b"c"):
         row = rig.catalog.stagings.get(await staged(rig, name))

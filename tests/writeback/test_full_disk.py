@@ -237,3 +237,16 @@ async def test_the_tree_is_explored_when_there_is_room_again(rig: Rig, tree: Mem
     rig.directories.explore()
     await trio.sleep(30)
     assert rig.catalog.nodes.unlisted(10) == []
+
+
+async def test_uploads_wait_for_room_and_the_store_is_not_blamed(
+    rig: Rig, tree: MemoryTree, disk: FullDisk, caplog: pytest.LogCaptureFixture
+) -> None:
+    await rig.create(b"a", b"content")
+    disk.full = True
+    await trio.sleep(60)
+    assert not rig.health.away
+    disk.full = False
+    await rig.drain()
+    assert stored(tree, b"a", 7) == b"content"
+    assert "Traceback" not in caplog.text

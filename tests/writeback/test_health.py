@@ -14,6 +14,7 @@ from cloudfs.errors import (
     StoreReadOnly,
     Unavailable,
 )
+from cloudfs.writeback.backoff import PARKED
 from cloudfs.writeback.health import Health, State
 
 
@@ -68,3 +69,19 @@ def test_what_is_mounted_read_only_stays_so() -> None:
     health.failed(Unavailable("no route"))
     health.succeeded()
     assert health.state is State.READ_ONLY
+
+
+def test_a_store_is_not_read_only_for_ever_because_it_said_so_once(monkeypatch: pytest.MonkeyPatch) -> None:
+    """As long as something is parked, it is asked again before this is over."""
+    now = 0.0
+    monkeypatch.setattr(time, "monotonic_ns", lambda: int(now * 1e9))
+    health = Health(read_only=False)
+    health.failed(StoreReadOnly("for maintenance"))
+    now += PARKED + 10
+    assert (health.read_only, health.reason) == (True, "for maintenance")
+    health.failed(StoreReadOnly("for maintenance"))
+    now += PARKED + 10
+    assert health.read_only
+    now += 100
+    assert not health.read_only
+    assert (health.state, health.reason) == (State.ONLINE, "")

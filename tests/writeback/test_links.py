@@ -5,9 +5,12 @@ from __future__ import annotations
 from pathlib import Path
 
 import pytest
+import trio
 
 from cloudfs.catalog.links import Link
+from cloudfs.errors import AccessDenied
 from cloudfs.stores.base import Capabilities
+from cloudfs.stores.faults import Refuse
 from cloudfs.stores.memory.store import EVERYTHING, MemoryStore
 from cloudfs.stores.memory.tree import MemoryTree
 from cloudfs.stores.sparse import ALGORITHM
@@ -79,3 +82,20 @@ async def test_the_name_that_is_left_keeps_the_content(rig: Rig, tree: MemoryTre
     await rig.drain()
     assert list(tree.root.children) == [b"b"]
     assert await rig.read(b"b") == b"content"
+
+
+async def test_a_directory_that_may_not_be_listed_holds_nothing_up(tmp_path: Path, tree: MemoryTree) -> None:
+    """A mount that knows nothing looks for the other names of a file in all directories before it stores it."""
+    store = MemoryStore(tree, COPIES)
+    async with mounted(tmp_path / "first", store) as rig:
+        await rig.create(b"a", b"content")
+        await rig.link(b"a", b"b")
+        await rig.mkdir(b"private")
+        await rig.mkdir(b"public")
+        await rig.drain()
+    async with mounted(tmp_path / "second", store, cache_time=600.0) as rig:
+        rig.plan.add("list", Refuse(AccessDenied("not yours")), path=b"private", times=1000)
+        await rig.write(b"a", b"changed")
+        await trio.sleep(60)
+        assert rig.pending() == []
+    assert [tree.root.children[name].content.read(0, 7) for name in (b"a", b"b")] == [b"changed", b"changed"]

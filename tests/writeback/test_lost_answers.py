@@ -13,8 +13,10 @@ from cloudfs.stores.faults import Cut, Hold, LoseAnswer
 from cloudfs.stores.memory.store import EVERYTHING, MemoryStore
 from cloudfs.stores.memory.tree import MemoryTree
 from cloudfs.stores.sparse import ALGORITHM
+from cloudfs.types import ROOT
 from cloudfs.vfs.attributes import Change
 from cloudfs.vfs.namespace import EXCHANGE
+from tests.writeback.another import AnotherClient
 from tests.writeback.rig import FIFO, SYMLINK, Rig, mounted
 from tests.writeback.views import left_over, mount_view, store_view
 
@@ -166,6 +168,19 @@ async def test_of_a_move_that_was_taken_back_since(rig: Rig, tree: MemoryTree) -
     await rig.rename(b"b", b"a")
     assert await agreed(rig, tree) == [b"a"]
     assert await rig.read(b"a") == b"content"
+
+
+async def test_of_a_move_of_what_others_had_changed(rig: Rig, tree: MemoryTree) -> None:
+    await rig.create(b"a", b"ours--")
+    await rig.drain()
+    await AnotherClient(tree).put(b"a", b"theirs")
+    rig.plan.add("move", LoseAnswer())
+    await rig.rename(b"a", b"b")
+    await rig.drain()
+    await trio.sleep(1000)
+    await rig.directories.opened(ROOT)
+    assert await agreed(rig, tree) == [b"b"]
+    assert await rig.read(b"b") == b"theirs"
 
 
 async def test_of_a_move_of_what_was_deleted_since(rig: Rig, tree: MemoryTree) -> None:

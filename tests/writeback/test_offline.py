@@ -9,7 +9,7 @@ from pathlib import Path
 import pytest
 import trio
 
-from cloudfs.errors import AccessDenied, NameRefused, QuotaExceeded, Unavailable
+from cloudfs.errors import AccessDenied, NameRefused, NotFound, QuotaExceeded, StoreReadOnly, Unavailable
 from cloudfs.stores.base import Capabilities
 from cloudfs.stores.faults import Refuse, Weather
 from cloudfs.stores.memory.store import EVERYTHING, MemoryStore
@@ -17,8 +17,9 @@ from cloudfs.stores.memory.tree import MemoryTree
 from cloudfs.stores.sparse import ALGORITHM
 from cloudfs.vfs.attributes import Change
 from cloudfs.vfs.namespace import EXCHANGE
+from cloudfs.writeback.discard import Discard
 from cloudfs.writeback.health import State
-from tests.writeback.rig import Rig, mounted
+from tests.writeback.rig import SYMLINK, Rig, mounted
 from tests.writeback.views import left_over, mount_view, store_view
 
 pytestmark = pytest.mark.timeout(60)
@@ -177,6 +178,58 @@ async def test_a_provider_that_asks_for_time_gets_it(rig: Rig, store: MemoryStor
     assert store.calls["put"] == 0
     await trio.sleep(200)
     assert store.calls["put"] == 1
+
+
+@pytest.mark.parametrize("can", [NIGHTS["nothing but files"]])
+@pytest.mark.parametrize("kind", ["full", "empty", "symlink", "link"])
+async def test_a_store_that_once_misses_what_is_there_loses_nothing(rig: Rig, tree: MemoryTree, kind: str) -> None:
+    await rig.mkdir(b"d")
+    await rig.create(b"d/a", b"content")
+    await rig.drain()
+    if kind == "symlink":
+        await rig.make(b"d/b", SYMLINK, b"target")
+    elif kind == "link":
+        await rig.link(b"d/a", b"d/b")
+    else:
+        await rig.create(b"d/b", b"bytes" if kind == "full" else b"")
+    rig.plan.add("put", Refuse(NotFound("not yet")))
+    await rig.drain()
+    assert await rig.names(b"d") == [b"a", b"b"]
+    assert store_view(tree, hard_links=False) == await mount_view(rig)
+
+
+async def refused(rig: Rig, name: bytes) -> None:
+    """Return when the store has refused a new file, because it is read-only for a while."""
+    rig.plan.add("put", Refuse(StoreReadOnly("for maintenance")))
+    await rig.create(name, b"content")
+    rig.hasten()
+    while rig.health.state is not State.READ_ONLY or rig.uploader.is_working():
+        await rig.uploader.progressed()
+
+
+async def test_a_store_that_is_not_read_only_any_more_is_written_to(rig: Rig, tree: MemoryTree) -> None:
+    await refused(rig, b"a")
+    with pytest.raises(StoreReadOnly):
+        await rig.create(b"b")
+    await trio.sleep(1000)
+    await rig.create(b"b", b"content")
+    await rig.drain()
+    assert set(tree.root.children) == {b"a", b"b"}
+
+
+async def test_a_store_from_which_nothing_is_left_to_be_asked_does_not_stay_read_only(
+    rig: Rig, tree: MemoryTree
+) -> None:
+    await refused(rig, b"a")
+    await Discard(rig.catalog, rig.store, rig.staging, rig.merging, rig.stale.append).discard(
+        [row.id for row in rig.pending()]
+    )
+    with pytest.raises(StoreReadOnly):
+        await rig.create(b"b")
+    await trio.sleep(1000)
+    await rig.create(b"b", b"content")
+    await rig.drain()
+    assert list(tree.root.children) == [b"b"]
 
 
 async def test_a_file_deleted_while_parked_is_forgotten(rig: Rig) -> None:

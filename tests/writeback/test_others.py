@@ -86,6 +86,36 @@ async def test_a_file_that_was_deleted_there_and_got_another_name_here(
     assert await agreed(rig, tree) == {b"b": b"old"}
 
 
+async def test_a_file_that_was_changed_there_and_renamed_here(rig: Rig, tree: MemoryTree, other: AnotherClient) -> None:
+    """Only that it has another name is ours: the bytes are not those that are cached here."""
+    await rig.create(b"a", b"old")
+    await rig.drain()
+    await other.put(b"a", b"theirs, which is longer")
+    await rig.rename(b"a", b"b")
+    await rig.drain()
+    await listed_later(rig)
+    assert await agreed(rig, tree) == {b"b": b"theirs, which is longer"}
+
+
+async def test_a_file_that_was_changed_there_and_got_another_name_here(
+    rig: Rig, tree: MemoryTree, other: AnotherClient
+) -> None:
+    await rig.create(b"a", b"old")
+    await rig.drain()
+    await other.delete(b"a")
+    await other.put(b"a", b"theirs, which is longer")
+    await rig.link(b"a", b"b")
+    await rig.drain()
+    await listed_later(rig)
+    assert await agreed(rig, tree) == {b"a": b"theirs, which is longer", b"b": b"theirs, which is longer"}
+
+
+async def listed_later(rig: Rig) -> None:
+    """Return when the root has been listed again, after all that was done here is believed to be in a listing."""
+    await trio.sleep(1000)
+    await rig.directories.opened(ROOT)
+
+
 async def test_a_file_that_was_deleted_on_both_sides(rig: Rig, tree: MemoryTree, other: AnotherClient) -> None:
     await rig.create(b"a", b"old")
     await rig.drain()
@@ -160,6 +190,22 @@ async def test_a_directory_that_was_filled_there_and_removed_here_comes_back(
     await rig.drain()
     await rig.directories.known(ROOT)
     assert await agreed(rig, tree) == {b"d": b"", b"d/a": b"theirs"}
+
+
+async def test_a_file_where_a_directory_was_removed_that_was_filled_there(
+    rig: Rig, tree: MemoryTree, other: AnotherClient
+) -> None:
+    await rig.mkdir(b"d")
+    await rig.drain()
+    await other.put(b"d/a", b"theirs")
+    await rig.rmdir(b"d")
+    await rig.create(b"d", b"ours")
+    await rig.drain()
+    found = await agreed(rig, tree)
+    assert (found.pop(b"d"), found.pop(b"d/a")) == (b"", b"theirs")
+    ((name, data),) = found.items()
+    assert name.startswith(b"d (conflict ")
+    assert data == b"ours"
 
 
 @pytest.mark.parametrize("event", ["renamed", "removed", "replaced"])

@@ -10,12 +10,13 @@ import trio
 
 from cloudfs.errors import NotFound, Unavailable
 from cloudfs.stores.base import Location, Page
-from cloudfs.stores.faults import Hold
+from cloudfs.stores.faults import Hold, Refuse
 from cloudfs.stores.memory.store import MemoryStore
 from cloudfs.stores.memory.tree import MemoryTree
 from cloudfs.types import ROOT
 from tests.vfs.planting import plant, uproot
 from tests.writeback.rig import Rig, mounted
+from tests.writeback.views import left_over, mount_view, store_view
 
 
 @pytest.fixture
@@ -120,6 +121,95 @@ async def test_while_the_tree_is_explored(rig: Rig, tree: MemoryTree) -> None:
     await vanish(rig, tree, b"b")
     hold.gate.set()
     await trio.sleep(1)
+
+
+async def test_somebody_puts_a_file_in_while_it_is_listed_and_removed_here(rig: Rig, tree: MemoryTree) -> None:
+    ino = (await rig.mkdir(b"d")).ino
+    await rig.drain()
+    await rig.directories.opened(ino)
+    await trio.sleep(400)
+    plant(tree, b"d/theirs")
+    hold = Hold(answered=True)
+    rig.plan.add("list", hold, path=b"d")
+    async with trio.open_nursery() as nursery:
+        nursery.start_soon(rig.directories._refresh_quietly, ino)
+        await hold.reached.wait()
+        rig.fs.namespace.rmdir(ROOT, b"d")
+        hold.gate.set()
+    rig.forget()
+    await rig.drain()
+    assert await rig.names(b"d") == [b"theirs"]
+    assert await rig.read(b"d/theirs") == b"content"
+
+
+async def unanswered(rig: Rig, tree: MemoryTree, method: str, *gone: bytes, listed_first: bool) -> None:
+    """Others delete what we are just moving or deleting, and the directories around it; nobody knows what we did.
+
+    It is seen that the directories are gone before the store turns out to be away, or after.
+    """
+    hold = Hold(then=Refuse(Unavailable("away")))
+    rig.plan.add(method, hold)
+    rig.hasten()
+    await hold.reached.wait()
+    for path in gone:
+        uproot(tree, path)
+    if listed_first:
+        await rig.directories._list(ROOT)
+        hold.gate.set()
+    else:
+        hold.gate.set()
+        await rig.uploader.progressed()
+        await rig.directories._list(ROOT)
+    await rig.drain()
+    await rig.directories._list(ROOT)
+    await rig.drain()
+
+
+@pytest.mark.parametrize("listed_first", [True, False])
+@pytest.mark.parametrize("inside", [[], [b"new"]], ids=["empty", "with something new in it"])
+async def test_while_a_file_is_being_moved_out_of_it(
+    rig: Rig, tree: MemoryTree, inside: list[bytes], *, listed_first: bool
+) -> None:
+    await rig.mkdir(b"d")
+    await rig.create(b"d/f", b"moved")
+    await rig.drain()
+    await trio.sleep(400)
+    await rig.rename(b"d/f", b"f")
+    for name in inside:
+        rig.plan.add("put", Refuse(), times=3)
+        await rig.create(b"d/" + name, b"new")
+    await unanswered(rig, tree, "move", b"d/f", b"d", listed_first=listed_first)
+    assert await rig.read(b"f") == b"moved"
+    assert await mount_view(rig) == store_view(tree, hard_links=True)
+    assert [path for path in await mount_view(rig) if path != b"f"] == ([b"d", b"d/new"] if inside else [])
+    assert left_over(rig) == []
+
+
+async def test_while_a_file_is_being_moved_out_from_deep_inside(rig: Rig, tree: MemoryTree) -> None:
+    """Neither directory comes back, here or there."""
+    await rig.mkdir(b"d")
+    await rig.mkdir(b"d/e")
+    await rig.create(b"d/e/f", b"moved")
+    await rig.drain()
+    await trio.sleep(400)
+    await rig.rename(b"d/e/f", b"f")
+    await unanswered(rig, tree, "move", b"d/e/f", b"d/e", b"d", listed_first=True)
+    assert list(tree.root.children) == [b"f"]
+    assert await rig.names() == [b"f"]
+    assert await rig.read(b"f") == b"moved"
+
+
+@pytest.mark.parametrize("listed_first", [True, False])
+async def test_while_a_file_in_it_is_being_deleted(rig: Rig, tree: MemoryTree, *, listed_first: bool) -> None:
+    await rig.mkdir(b"d")
+    await rig.create(b"d/f", b"content")
+    await rig.drain()
+    await trio.sleep(400)
+    await rig.unlink(b"d/f")
+    await unanswered(rig, tree, "delete", b"d/f", b"d", listed_first=listed_first)
+    assert await rig.names() == []
+    rig.forget()
+    assert left_over(rig) == []
 
 
 class Rootless(MemoryStore):

@@ -36,6 +36,16 @@ async def test_a_link_is_another_name_of_the_same(bench: Bench) -> None:
     assert await bench.read(b"d/b") == b"bytes"
 
 
+async def test_a_link_changes_no_version(bench: Bench) -> None:
+    """Also where it replaces something; whoever lists both names later sees the same."""
+    version = (await bench.put(b"a", b"bytes")).version
+    old = await bench.put(b"c", b"replaced")
+    for target, replaces in ((b"b", None), (b"c", old.version)):
+        assert (await bench.link(b"a", target, replaces)).version == version
+    listed = await bench.entries(await bench.at(b""))
+    assert {entry.name: entry.version for entry in listed} == {b"a": version, b"b": version, b"c": version}
+
+
 async def test_groups_are_different(bench: Bench) -> None:
     groups = set()
     for name in (b"a", b"b", b"c"):

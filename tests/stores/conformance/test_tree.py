@@ -68,6 +68,21 @@ async def test_a_file_moves(bench: Bench, target: bytes) -> None:
     assert b"file" not in await bench.names()
 
 
+async def test_a_file_that_moves_keeps_its_version(bench: Bench) -> None:
+    """Within a directory and between two, and onto what it replaces; whoever lists it later sees the same."""
+    await bench.make_directory(b"d")
+    version = (await bench.put(b"file", b"moved")).version
+    old = await bench.put(b"d/old", b"replaced")
+    way = ((b"new", None), (b"d/new", None), (b"d/newer", None), (b"d/old", old.version), (b"file", None))
+    source = b"file"
+    for target, replaces in way:
+        moved = await bench.move(source, target, replaces)
+        listed = await bench.entries(await bench.at(Location(target).parent_path))
+        assert [entry.version for entry in (moved, await bench.stat(target))] == [version, version]
+        assert [entry.version for entry in listed if entry.name == moved.name] == [version]
+        source = target
+
+
 async def test_a_move_replaces_only_what_is_known(bench: Bench) -> None:
     await bench.put(b"file", b"file")
     old = await bench.put(b"target", b"target")
