@@ -1,5 +1,5 @@
 """A plug-in of pytest: what the drivers of a failed test had to say, and why two large things are not equal, said at
-once and in a few lines.
+once and in a few lines. A test in which a driver failed inside has failed, although it may have seen nothing of that.
 
 At a terminal pytest is brief. Where ``CI`` is set it writes down both sides and compares them line by line; for 16 MiB
 of bytes that takes so long that the test fails by its timeout, and nobody learns why.
@@ -28,8 +28,12 @@ _SHOWN = 16
 @pytest.hookimpl(wrapper=True)
 def pytest_runtest_makereport(item: pytest.Item) -> Generator[None, pytest.TestReport, pytest.TestReport]:
     report = yield
+    mounts = item.stash.get(MOUNTS, [])
+    if report.when == "call" and report.passed and any(mount.has_failed for mount in mounts):
+        report.outcome = "failed"
+        report.longrepr = "all went well, but a driver failed inside"
     if report.failed:
-        for mount in item.stash.get(MOUNTS, []):
+        for mount in mounts:
             report.sections.append((f"Log of the driver at {mount.path}", mount.last_words()))
     return report
 

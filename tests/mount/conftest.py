@@ -102,6 +102,7 @@ def volume(request: pytest.FixtureRequest) -> Iterator[Volume]:
         try:
             mount.start()
             yield Volume(mount.path, mount)
+            assert not mount.has_failed, mount.last_words()
         finally:
             mount.dispose()
 

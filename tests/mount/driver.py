@@ -106,6 +106,11 @@ class Mount:
             return ""
         return "\n".join(text.splitlines()[-lines:])
 
+    @property
+    def has_failed(self) -> bool:
+        """Whether something happened in the driver that nobody had thought of; its log says what."""
+        return "Traceback (most recent call last)" in self.last_words(100_000)
+
     def wait(self, limit: float = COMMAND_LIMIT) -> None:
         """Until everything is stored."""
         self.succeed("wait", str(self.path), "--timeout", str(limit), limit=limit + 10)

@@ -182,7 +182,7 @@ def swift(without: Collection[str] = (), prefix: str = "", **options: int) -> Ca
 AT_SWIFT: Mapping[str, Callable[[SwiftCluster], Bench]] = {
     "swift": swift(),
     "swift-segments": swift(segment_size=1 << 20, prefix="some/where"),
-    "swift-batches": swift(batch_after=1),
+    "swift-batches": swift(batch_after=1, segment_size=16 << 20),
     "swift-plain": swift(without=("bulk", "slo", "symlink"), segment_size=4 << 20),
     "swift-bare": swift(without=("bulk", "slo", "dlo", "symlink")),
 }

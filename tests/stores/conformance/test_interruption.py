@@ -12,11 +12,13 @@ import trio
 from cloudfs.errors import NotFound, StoreError, Unavailable
 from cloudfs.stores.base import Location
 from cloudfs.stores.faults import Cut, FaultPlan, FaultyStore, LoseAnswer
-from tests.stores.conformance.bench import DIRECTORY, FILE, LARGE, Bench, content, of_type
+from tests.stores.conformance.bench import DIRECTORY, FILE, Bench, content, of_type
 from tests.stores.conformance.interruption import finishes
 from tests.stores.sources import BytesSource, HeldSource
 
-NEW = content(LARGE)
+SIZE = 5 << 20
+"""Of what is stored in several parts wherever there are such."""
+NEW = content(SIZE)
 _EVERY = 20
 """The first so many points of interruption are tried all, whatever the store."""
 TOUCHED = replace(FILE, mode=stat.S_IFREG | 0o600, mtime_ns=4)
@@ -187,7 +189,7 @@ async def test_an_upload_that_breaks_off_has_published_nothing(bench: Bench, rep
     unreliable = bench.through(FaultyStore(bench.hasty or bench.store, plan))
     old = await bench.put(b"file", b"old") if replacing else None
     version = old.version if old is not None else None
-    for after in (0, 1, 4 << 20, LARGE - 1):
+    for after in (0, 1, 4 << 20, SIZE - 1):
         plan.add("put", Cut(after))
         with pytest.raises(Unavailable):
             await unreliable.put(b"file", NEW, replaces=version)
@@ -199,7 +201,7 @@ async def test_an_upload_that_breaks_off_has_published_nothing(bench: Bench, rep
 
 async def test_the_old_content_is_read_until_the_new_is_complete(bench: Bench) -> None:
     old = await bench.put(b"file", b"old content")
-    source = HeldSource(BytesSource(NEW), LARGE - 1)
+    source = HeldSource(BytesSource(NEW), SIZE - 1)
     async with trio.open_nursery() as nursery:
         nursery.start_soon(bench.put, b"file", source, FILE, old.version)
         await source.reached.wait()
@@ -212,7 +214,7 @@ async def test_the_old_content_is_read_until_the_new_is_complete(bench: Bench) -
 async def test_of_two_uploads_the_one_that_knew_the_other_wins(bench: Bench) -> None:
     """The loser was first to start and last to finish: what counts is what is there when it would appear."""
     old = await bench.put(b"file", b"old")
-    source = HeldSource(BytesSource(NEW), LARGE - 1)
+    source = HeldSource(BytesSource(NEW), SIZE - 1)
     outcome: list[str] = []
 
     async def slow() -> None:
@@ -232,7 +234,7 @@ async def test_of_two_uploads_the_one_that_knew_the_other_wins(bench: Bench) -> 
 
 async def test_a_directory_that_goes_away_during_an_upload_is_not_found(bench: Bench) -> None:
     await bench.make_directory(b"d")
-    source = HeldSource(BytesSource(NEW), LARGE - 1)
+    source = HeldSource(BytesSource(NEW), SIZE - 1)
     outcome: list[str] = []
 
     async def slow() -> None:
