@@ -109,6 +109,10 @@ class Links:
         """Whether the uploader works on it right now."""
         return link in self._claimed
 
+    def is_any_busy(self) -> bool:
+        """Whether the uploader works on anything right now."""
+        return bool(self._claimed)
+
     def is_claimed(self, link: LinkId, since: int) -> bool:
         """Whether it is being worked on, or has been since `tick` was ``since``, or nobody knows what became of it."""
         return link in self._claimed or self._released.get(link, 0) > since or self._doubts.get(link) is not None

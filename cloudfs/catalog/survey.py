@@ -101,7 +101,9 @@ class Survey:
     def _row(self, entry: Entry) -> Sequence[Stale]:
         if not is_possible(entry):
             return ()
-        link = self._links.at(self.directory, entry.name) if self._any_known else None
+        # In a directory of which nothing was known only the uploader can have put something meanwhile.
+        may_be_known = self._any_known or self._links.is_any_busy()
+        link = self._links.at(self.directory, entry.name) if may_be_known else None
         if link is not None:
             self._unseen.discard(link.id)
         if self._links.touched_since(self.directory, entry.name, self._since):

@@ -12,7 +12,7 @@ import trio
 
 from cloudfs.catalog.recent import LAG
 from cloudfs.stores.base import Entry, Location, Page
-from cloudfs.stores.faults import Alter, Proceed, Refuse
+from cloudfs.stores.faults import Alter, Hold, Proceed, Refuse
 from cloudfs.stores.memory.store import MemoryStore
 from cloudfs.stores.memory.tree import MemoryTree
 from cloudfs.types import ROOT
@@ -180,3 +180,36 @@ async def test_only_contradictions_are_asked_about(rig: Rig, store: MemoryStore)
     store.calls.clear()
     assert len(await refresh(rig)) == 50
     assert store.calls == {"list": 1}
+
+
+async def test_a_file_that_is_renamed_while_it_is_stored_is_not_listed_where_it_was_sent(
+    rig: Rig, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The listing is answered when the store has the file, and the uploader is not done with it."""
+    directory = (await rig.mkdir(b"d")).ino
+    await rig.drain()
+    synced, recorded = trio.Event(), trio.Event()
+
+    async def slowly() -> None:
+        recorded.set()
+        await synced.wait()
+
+    putting, listing = Hold(answered=True), Hold()
+    await rig.create(b"d/file", b"content")
+    rig.plan.add("put", putting)
+    rig.hasten()
+    await putting.reached.wait()
+    await rig.rename(b"d/file", b"file")
+    rig.plan.add("list", listing)
+    async with trio.open_nursery() as nursery:
+        nursery.start_soon(rig.directories._list, directory)
+        await listing.reached.wait()
+        monkeypatch.setattr(rig.catalog.database, "synced", slowly)
+        putting.gate.set()
+        await recorded.wait()
+        listing.gate.set()
+    assert await rig.names(b"d") == []
+    synced.set()
+    await rig.drain()
+    assert await rig.names(b"d") == []
+    assert await rig.read(b"file") == b"content"
