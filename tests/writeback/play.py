@@ -231,6 +231,8 @@ class Play:
     # --- the end -------------------------------------------------------------------------------------------------
 
     async def finish(self) -> None:
+        if self.rig.death.happened:  # since the last step
+            await self._bury()
         rig = self.rig
         await self._close_handles()
         rig.death.countdown = None
