@@ -9,8 +9,11 @@ from __future__ import annotations
 
 import sqlite3
 
-DISK_ERRORS = (OSError, sqlite3.Error)
-"""What a full or broken disk of this machine raises. Who works in the background tries again later."""
+DISK_ERRORS = (OSError, sqlite3.OperationalError)
+"""What a full or broken disk of this machine raises. Who works in the background tries again later.
+
+Anything else that SQLite raises is a mistake of ours, and nothing to pass over quietly.
+"""
 
 
 class CloudfsError(Exception):

@@ -75,6 +75,9 @@ class DataFiles:
             return os.listdir(f"{self._root}/{number:02x}")
         except FileNotFoundError:
             return []
+        except OSError as error:
+            log.warning("the cache cannot list one of its directories: %s", error)
+            return []
 
     def remove_stray(self, number: int, name: str) -> None:
         _unlink(f"{self._root}/{number:02x}/{name}")

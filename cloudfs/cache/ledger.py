@@ -30,7 +30,7 @@ _CUT = 1 << 20
 class Ledger:
     """All contents of the cache, in ``directory``, within ``limit`` bytes.
 
-    ``shelves`` are those of open contents; of the others there is nothing in memory. Of contents that are ``pinned``,
+    ``shelves`` are those of open contents; of the others there is nothing in memory. Of contents that are pinned,
     open or not any more, no block is evicted: somebody copies their data files.
     """
 
@@ -38,7 +38,7 @@ class Ledger:
         self.limit = limit
         self.files = DataFiles(directory)
         self.shelves: dict[ContentKey, Shelf] = {}
-        self.pinned: Counter[ContentKey] = Counter()
+        self._pinned: Counter[ContentKey] = Counter()
         self.index = Index(directory, boot, self._lost)
         self._reserved = 0
         self._settled = trio.lowlevel.ParkingLot()
@@ -110,6 +110,13 @@ class Ledger:
         blocks.cut(os.fstat(descriptor).st_size)
         return blocks, descriptor
 
+    def pin(self, key: ContentKey) -> None:
+        """Evict none of its blocks until `unpin`."""
+        self._pinned[key] += 1
+
+    def unpin(self, key: ContentKey) -> None:
+        self._pinned -= Counter([key])
+
     def reserve(self, wanted: int) -> bool:
         """Make room for ``wanted`` bytes, and keep it until `release`; False if there cannot be so much."""
         if self.used + wanted > self.limit:
@@ -137,7 +144,7 @@ class Ledger:
         if before > wanted:
             self._evict_closed(wanted)
         for shelf in list(self.shelves.values()):
-            if self.used > wanted and not self.pinned[shelf.key]:
+            if self.used > wanted and not self._pinned[shelf.key]:
                 shelf.evict(self.used - wanted)
         return before - self.used
 
@@ -178,7 +185,7 @@ class Ledger:
             if not batch:
                 break
             after = batch[-1][1]
-            closed = [key for key, _ in batch if key not in self.shelves and not self.pinned[key]]
+            closed = [key for key, _ in batch if key not in self.shelves and not self._pinned[key]]
             self._evict_some(closed, self.used - wanted)
 
     def _evict_some(self, keys: list[ContentKey], excess: int) -> None:

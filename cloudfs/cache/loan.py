@@ -6,8 +6,9 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from contextlib import suppress
+from functools import partial
 
 from cloudfs.cache.blocks import Blocks
 from cloudfs.cache.contract import ContentKey
@@ -26,18 +27,17 @@ class Loan:
     """A file at ``path``, outside of the ledger, that becomes the data file of the new content.
 
     ``descriptor`` is of the old content's data file, or -1. It is the file at ``path`` already, unless the old content
-    is open: then ``shelf`` is its, and the blocks have to be copied.
+    was open: then the blocks have to be copied, and the old content is pinned until ``unpin`` is called.
     """
 
     def __init__(
-        self, patch: Patch, base: Base, path: str, descriptor: int, shelf: Shelf | None, ledger: Ledger
+        self, patch: Patch, base: Base, path: str, descriptor: int = -1, unpin: Callable[[], None] | None = None
     ) -> None:
         self.path = path
-        self._ledger = ledger
         self._patch = patch
         self._base = base
         self._descriptor = descriptor
-        self._shelf = shelf
+        self._unpin = unpin
 
     def apply(self, staged: str) -> tuple[Runs, Runs]:
         """Make the file; its present and unsummed blocks. Blocks, and raises ``OSError``."""
@@ -55,13 +55,13 @@ class Loan:
     def give_back(self) -> None:
         if self._descriptor >= 0:
             os.close(self._descriptor)
-        if self._shelf is not None:
-            self._ledger.pinned[self._shelf.key] -= 1
+        if self._unpin is not None:
+            self._unpin()
         with suppress(FileNotFoundError):
             os.unlink(self.path)
 
     def _target(self) -> int:
-        if self._shelf is not None:
+        if self._unpin is not None:
             return copy_blocks(self._descriptor, self.path, self._base)
         return self._descriptor if self._descriptor >= 0 else new_file(self.path)
 
@@ -75,20 +75,20 @@ def borrow(ledger: Ledger, old: ContentKey, key: ContentKey, size: int, extents:
         return _copy_of(shelf, ledger, key, Patch(size, shelf.size, extents), path)
     taken = ledger.take(old, key, path)
     if taken is None:
-        return Loan(Patch(size, 0, extents), Base(), path, -1, None, ledger)
+        return Loan(Patch(size, 0, extents), Base(), path)
     blocks, descriptor = taken
     patch = Patch(size, blocks.size, extents)
-    return Loan(patch, _base(blocks, patch), path, descriptor, None, ledger)
+    return Loan(patch, _base(blocks, patch), path, descriptor)
 
 
 def _copy_of(shelf: Shelf, ledger: Ledger, key: ContentKey, patch: Patch, path: str) -> Loan:
     if not shelf.blocks.present or shelf.occupied > COPIED:
-        return Loan(patch, Base(shelf.size), path, -1, None, ledger)
+        return Loan(patch, Base(shelf.size), path)
     shelf.save()
     ledger.index.inherit(shelf.key, key)
     descriptor, _ = shelf.writer()
-    ledger.pinned[shelf.key] += 1
-    return Loan(patch, _base(shelf.blocks, patch), path, descriptor, shelf, ledger)
+    ledger.pin(shelf.key)
+    return Loan(patch, _base(shelf.blocks, patch), path, descriptor, partial(ledger.unpin, shelf.key))
 
 
 def _base(blocks: Blocks, patch: Patch) -> Base:

@@ -142,7 +142,7 @@ async def _announce(request: MountRequest, parts: Parts, notifier: Notifier, rea
     _log.info("%s is mounted on %s; %d names are not stored yet", request.source.text, request.mountpoint, waiting)
     ready()
     notifier.ready()
-    await notifier.report_forever(parts.status.summary)
+    await lasting(functools.partial(notifier.report_forever, parts.status.summary))
 
 
 async def _sweep(parts: Parts) -> None:

@@ -168,6 +168,21 @@ async def test_files_the_index_does_not_know_are_deleted(home: Path) -> None:
         assert data_file(home).exists()
 
 
+def block(home: Path) -> None:
+    """Something else is where the directories of data files should be."""
+    home.mkdir()
+    for number in range(256):
+        (home / f"{number:02x}").touch()
+
+
+async def test_without_directories_for_data_files_it_reads_from_the_store(home: Path) -> None:
+    block(home)
+    origin = origin_of(1000)
+    async with running(home) as cache:
+        await swept(cache)
+        assert await read_all(cache, origin) == origin.content
+
+
 @pytest.mark.parametrize("garbage", [b"", b"not a database", noise(50_000)])
 async def test_a_corrupt_index_is_an_empty_cache(home: Path, garbage: bytes, caplog: pytest.LogCaptureFixture) -> None:
     origin = origin_of(300_000)

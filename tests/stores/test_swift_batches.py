@@ -6,9 +6,8 @@ from collections.abc import AsyncIterator, Mapping
 from typing import Any, cast
 
 import pytest
-import trio
 
-from cloudfs.errors import BrokenAnswer, VersionMismatch
+from cloudfs.errors import BrokenAnswer
 from cloudfs.http.message import Answer
 from cloudfs.stores.swift.account import SwiftAccount
 from cloudfs.stores.swift.bulk import delete_many
@@ -56,17 +55,8 @@ class Overtaken:
 async def test_what_somebody_else_stores_after_the_archive_stays(box: Box, account: SwiftAccount) -> None:
     overtaken = Overtaken(account, box)
     store = SwiftStore(cast(SwiftAccount, overtaken), box.offer, box.container, segment_size=1 << 20, batch_after=1)
-    bench, refused = Bench(store, store), []
-
-    async def put(name: bytes) -> None:
-        try:
-            await bench.put(name, b"ours")
-        except VersionMismatch:
-            refused.append(name)
-
-    async with trio.open_nursery() as nursery:
-        for number in range(40):
-            nursery.start_soon(put, b"file%02d" % number)
+    bench = Bench(store, store)
+    refused = await bench.put_at_once([b"file%02d" % number for number in range(40)], b"ours")
     assert overtaken.archives
     assert refused == [b"file30"]
     with box.raw() as raw:

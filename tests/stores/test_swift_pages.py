@@ -8,9 +8,7 @@ from dataclasses import replace
 from typing import Any, cast
 
 import pytest
-import trio
 
-from cloudfs.errors import VersionMismatch
 from cloudfs.http.message import Answer, Headers
 from cloudfs.stores.base import Location
 from cloudfs.stores.swift.account import Offer, SwiftAccount
@@ -71,22 +69,6 @@ async def opened(box: Box, account: type[Account], most: int, offer: Offer) -> A
     await bench.aclose()
 
 
-async def put_many(bench: Bench, names: list[bytes]) -> list[bytes]:
-    """At once; those whose name was taken."""
-    refused: list[bytes] = []
-
-    async def put(name: bytes) -> None:
-        try:
-            await bench.put(name, b"new")
-        except VersionMismatch:
-            refused.append(name)
-
-    async with trio.open_nursery() as nursery:
-        for name in names:
-            nursery.start_soon(put, name)
-    return sorted(refused)
-
-
 async def test_short_pages_hide_nothing(box: Box) -> None:
     names = [b"file%02d" % number for number in range(25)]
     with box.raw() as raw:
@@ -107,7 +89,7 @@ async def test_short_pages_do_not_have_small_files_overwritten(box: Box) -> None
         for name in taken:
             raw("PUT", name.decode(), b"old")
     async with opened(box, Account, 3, replace(box.offer, full_pages=False)) as bench:
-        assert await put_many(bench, names) == taken
+        assert await bench.put_at_once(names, b"new") == taken
         assert await bench.names() == names
         assert [await bench.read(name) for name in taken] == [b"old"] * len(taken)
 
@@ -115,7 +97,7 @@ async def test_short_pages_do_not_have_small_files_overwritten(box: Box) -> None
 async def test_small_files_leave_together_with_a_limit(box: Box) -> None:
     names = [b"file%02d" % number for number in range(40)]
     async with opened(box, StrictAccount, MOST, replace(box.offer, page=MOST)) as bench:
-        assert await put_many(bench, names) == []
+        assert await bench.put_at_once(names, b"new") == []
         assert await bench.names() == names
 
 

@@ -5,9 +5,12 @@ from __future__ import annotations
 import os
 import random
 import stat
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from dataclasses import dataclass, field, replace
 
+import trio
+
+from cloudfs.errors import VersionMismatch
 from cloudfs.stores.base import Capabilities, Entry, Location, Source, Store
 from cloudfs.types import Attributes, Version
 from tests.stores.sources import BytesSource, Progress
@@ -105,6 +108,21 @@ class Bench:
         source = BytesSource(source) if isinstance(source, bytes) else source
         location = await self.at(path)
         return await self.store.put(location, source, attributes, replaces=replaces, transfer=self.progress)
+
+    async def put_at_once(self, paths: Iterable[bytes], data: bytes) -> list[bytes]:
+        """The same bytes under many names; those that were taken, sorted."""
+        refused: list[bytes] = []
+
+        async def put(path: bytes) -> None:
+            try:
+                await self.put(path, data)
+            except VersionMismatch:
+                refused.append(path)
+
+        async with trio.open_nursery() as nursery:
+            for path in paths:
+                nursery.start_soon(put, path)
+        return sorted(refused)
 
     async def make_directory(self, path: bytes, attributes: Attributes = DIRECTORY) -> Entry:
         return await self.store.make_directory(await self.at(path), attributes)
